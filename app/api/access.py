@@ -1,0 +1,234 @@
+"""Who may do what: one table for every route; what it does not name is denied.
+
+The table is also the outer router (`guard.py`): a path that it does not name is never
+looked up, so a route that somebody forgets to add here answers 404 to everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.requests import HTTPConnection
+from starlette.routing import compile_path
+
+from app.api.state import State
+from app.domain import Role
+from app.errors import Forbidden, Unauthenticated
+from app.store.keys import Key
+
+TICKET_PREFIX = "ticket."
+IMPORT_BYTES = 8 * 2**20
+"""Larger histories come in pieces; they are idempotent by content."""
+MODEL_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a route asks of its caller.
+
+    Parameters
+    ----------
+    least : Role or None
+        Least role of people's and services' keys; None lets everybody in.
+    devices : bool
+        Whether device keys may, too; on a path with ``{device_id}`` only their own.
+    max_body_bytes : int
+        Longer bodies are refused before they are read.
+    """
+
+    least: Role | None
+    devices: bool = False
+    max_body_bytes: int = 2**20
+
+
+OPEN = Rule(None)
+VIEWER = Rule(Role.VIEWER)
+LABELER = Rule(Role.LABELER)
+OPERATOR = Rule(Role.OPERATOR)
+ADMIN = Rule(Role.ADMIN)
+
+RULES: Mapping[tuple[str, str], Rule] = {
+    ("GET", "/"): OPEN,
+    ("GET", "/static/{path:path}"): OPEN,
+    ("GET", "/openapi.json"): OPEN,
+    ("GET", "/asyncapi.json"): OPEN,
+    ("GET", "/health/live"): OPEN,
+    ("GET", "/health/ready"): OPEN,
+    ("GET", "/metrics"): VIEWER,
+    ("GET", "/live"): VIEWER,
+    ("POST", "/classify"): Rule(Role.VIEWER, devices=True),
+    ("GET", "/events"): VIEWER,
+    ("GET", "/events/{event_id}"): VIEWER,
+    ("GET", "/events/{event_id}/window"): VIEWER,
+    ("GET", "/events/{event_id}/trace"): VIEWER,
+    ("GET", "/events/{event_id}/labels"): VIEWER,
+    ("POST", "/events/{event_id}/labels"): LABELER,
+    ("POST", "/labels"): LABELER,
+    ("POST", "/events/import"): Rule(Role.OPERATOR, max_body_bytes=IMPORT_BYTES),
+    ("POST", "/retrain"): OPERATOR,
+    ("GET", "/jobs"): VIEWER,
+    ("GET", "/jobs/{job_id}"): VIEWER,
+    ("DELETE", "/jobs/{job_id}"): OPERATOR,
+    ("GET", "/models"): VIEWER,
+    ("GET", "/models/{version}"): VIEWER,
+    ("POST", "/models/import"): Rule(Role.OPERATOR, max_body_bytes=MODEL_BYTES),
+    ("POST", "/models/{version}/promote"): OPERATOR,
+    ("GET", "/profiles"): VIEWER,
+    ("GET", "/profiles/{name}"): VIEWER,
+    ("PUT", "/profiles/{name}"): OPERATOR,
+    ("GET", "/profiles/{name}/history"): VIEWER,
+    ("GET", "/profiles/{name}/status"): VIEWER,
+    ("POST", "/profiles/{name}/rollback"): OPERATOR,
+    ("GET", "/devices"): VIEWER,
+    ("GET", "/devices/{device_id}"): Rule(Role.VIEWER, devices=True),
+    ("PUT", "/devices/{device_id}"): OPERATOR,
+    ("DELETE", "/devices/{device_id}"): ADMIN,
+    ("GET", "/devices/{device_id}/signal"): VIEWER,
+    ("POST", "/devices/{device_id}/keys"): OPERATOR,
+    ("WS", "/devices/{device_id}/stream"): Rule(None, devices=True),
+    ("POST", "/tickets"): Rule(Role.OPERATOR, devices=True),
+    ("GET", "/keys"): ADMIN,
+    ("POST", "/keys"): ADMIN,
+    ("DELETE", "/keys/{key_id}"): ADMIN,
+    ("GET", "/audit"): ADMIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: `name` is what labels and the audit trail say."""
+
+    key_id: str
+    name: str
+    role: Role
+    device: str | None = None
+
+    def require_device(self, device: str) -> None:
+        """Refuse a device's key where another device is meant.
+
+        Raises
+        ------
+        Forbidden
+        """
+        if self.role is Role.DEVICE and self.device != device:
+            raise Forbidden("this key belongs to another device")
+
+
+ANYBODY = Caller("", "anybody", Role.DEVICE)
+
+
+class RuleBook:
+    """Looks up the rules of a request's path.
+
+    Where several rows fit, each must be met: a mistake here denies too much.
+    """
+
+    def __init__(self, rules: Mapping[tuple[str, str], Rule]) -> None:
+        self._rows = [
+            (method, compile_path(path)[0], rule)
+            for (method, path), rule in rules.items()
+        ]
+
+    def find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
+        """Return the rules for a method on a path, with the path's parameters."""
+        if method == "HEAD":
+            method = "GET"
+        found = []
+        for row_method, regex, rule in self._rows:
+            if row_method == method and (match := regex.match(path)):
+                found.append((rule, match.groupdict()))
+        return found
+
+    def methods(self, path: str) -> list[str]:
+        """Return the methods that the table knows for a path."""
+        return sorted({method for method, regex, _ in self._rows if regex.match(path)})
+
+
+async def authenticate(state: State, connection: HTTPConnection) -> Caller:
+    """Find out who is asking, from ``Authorization: Bearer``.
+
+    Raises
+    ------
+    Unauthenticated
+    """
+    scheme, _, presented = connection.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        raise Unauthenticated("send a key as 'Authorization: Bearer <key>'")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("the Authorization scheme must be Bearer")
+    return caller(await state.keys.find(presented.strip()))
+
+
+def caller(key: Key) -> Caller:
+    """Say who the holder of a key is."""
+    name = key.name or f"key {key.id}"
+    return Caller(str(key.id), name, Role(key.role), key.device)
+
+
+def authorize(rule: Rule, who: Caller, parameters: Mapping[str, str]) -> None:
+    """Let a caller pass, or not.
+
+    Raises
+    ------
+    Forbidden
+    """
+    if rule.least is None and not rule.devices:
+        return
+    if who.role is Role.DEVICE:
+        if not rule.devices:
+            raise Forbidden("device keys may only stream, classify and see their own")
+        if "device_id" in parameters:
+            who.require_device(parameters["device_id"])
+        return
+    if rule.least is None or who.role.rank < rule.least.rank:
+        least = rule.least or Role.DEVICE
+        raise Forbidden(f"this needs the role {least}, the key has {who.role}")
+
+
+async def authorize_device(
+    state: State,
+    connection: HTTPConnection,
+    device_id: str,
+    subprotocols: Sequence[str] = (),
+) -> Caller:
+    """Decide on a device socket before its upgrade is accepted.
+
+    A key in the header, or, from a browser, a ticket among the offered subprotocols.
+
+    Raises
+    ------
+    Unauthenticated, Forbidden
+    """
+    _check_origin(state, connection)
+    rule = RULES[("WS", "/devices/{device_id}/stream")]
+    if "authorization" in connection.headers:
+        who = await authenticate(state, connection)
+        authorize(rule, who, {"device_id": device_id})
+        return who
+    for offered in subprotocols:
+        if offered.startswith(TICKET_PREFIX):
+            value = offered.removeprefix(TICKET_PREFIX)
+            ticket = state.tickets.redeem(value, device_id)
+            return Caller(ticket.key_id, ticket.holder, Role.DEVICE, device_id)
+    raise Unauthenticated("send a device key, or a ticket as subprotocol ticket.<value>")
+
+
+def _check_origin(state: State, connection: HTTPConnection) -> None:
+    """Refuse pages of other sites; compared whole, never by prefix."""
+    origin = connection.headers.get("origin")
+    if origin is None or origin in state.origins:
+        return
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or parts.netloc != connection.headers.get(
+        "host"
+    ):
+        raise Forbidden("this page's origin may not open device sockets")
+
+
+def who(request: Request) -> Caller:
+    """Return the caller that the guard let in, as a FastAPI dependency."""
+    found: Caller = request.state.caller
+    return found

@@ -1,0 +1,153 @@
+"""`/devices`: registration, keys, deletion; and tickets for browsers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi import Query as QueryOf
+
+from app.api.access import Caller, who
+from app.api.fields import (
+    Answer,
+    Body,
+    DevicePath,
+    Name,
+    Page,
+    PageQuery,
+    Text64,
+    Time,
+    TimeIn,
+)
+from app.api.keys import KeyMade
+from app.api.state import State, current
+from app.api.tickets import LIFE_SECONDS
+from app.domain import Role
+from app.store import audit, devices, keys
+
+router = APIRouter(tags=["Devices"])
+
+
+class DeviceBody(Body):
+    """Which kind of device it is."""
+
+    profile: Name
+
+
+class DeviceAnswer(Answer):
+    """A registered device."""
+
+    id: str
+    profile: str
+    created_at: Time
+    last_seen: Time | None
+
+
+class DeviceKeyBody(Body):
+    """A device key's name and end; both may be left out."""
+
+    name: Text64 | None = None
+    expires_at: TimeIn | None = None
+
+
+class TicketBody(Body):
+    """Whose socket is to be opened."""
+
+    device: Name
+
+
+class TicketAnswer(Answer):
+    """Offer it as subprotocol ``ticket.<ticket>``."""
+
+    ticket: str
+    expires_in_seconds: float
+
+
+@router.get("/devices")
+async def list_devices(
+    query: Annotated[PageQuery, QueryOf()], state: Annotated[State, Depends(current)]
+) -> Page[DeviceAnswer]:
+    """Registered devices, by id."""
+    async with state.engine.begin() as conn:
+        rows, cursor = await devices.list_(conn, query.limit, query.cursor)
+    items = [DeviceAnswer.model_validate(row) for row in rows]
+    return Page(items=items, next_cursor=cursor)
+
+
+@router.get("/devices/{device_id}")
+async def get_device(
+    device_id: DevicePath, state: Annotated[State, Depends(current)]
+) -> DeviceAnswer:
+    """One device."""
+    async with state.engine.begin() as conn:
+        return DeviceAnswer.model_validate(await devices.get(conn, device_id))
+
+
+@router.put("/devices/{device_id}", responses={201: {"description": "Created"}})
+async def put_device(
+    device_id: DevicePath,
+    body: DeviceBody,
+    response: Response,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> DeviceAnswer:
+    """Register a device, or change its profile."""
+    async with state.engine.begin() as conn:
+        created = await devices.put(conn, device_id, body.profile)
+        device = await devices.get(conn, device_id)
+        after = {"profile": body.profile}
+        await audit.record(
+            conn, caller.name, "put", f"device:{device_id}", after=after
+        )
+    response.status_code = 201 if created else 200
+    return DeviceAnswer.model_validate(device)
+
+
+@router.delete("/devices/{device_id}", status_code=204)
+async def delete_device(
+    device_id: DevicePath,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> None:
+    """Delete a device with all its data: streams, events, labels, recordings, keys."""
+    async with state.engine.begin() as conn:
+        await devices.delete(conn, device_id)
+        await audit.record(conn, caller.name, "delete", f"device:{device_id}")
+    state.keys.forget()
+
+
+@router.post("/devices/{device_id}/keys", status_code=201)
+async def create_device_key(
+    device_id: DevicePath,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+    body: DeviceKeyBody | None = None,
+) -> KeyMade:
+    """Make a key for the device; it is shown this once."""
+    wish = body or DeviceKeyBody()
+    async with state.engine.begin() as conn:
+        await devices.get(conn, device_id)
+        key, secret = await keys.create(
+            conn,
+            role=Role.DEVICE,
+            name=wish.name or device_id,
+            device=device_id,
+            expires_at=wish.expires_at,
+        )
+        after = {"role": "device", "device": device_id}
+        await audit.record(conn, caller.name, "create", f"key:{key.id}", after=after)
+    return KeyMade.made(key, secret)
+
+
+@router.post("/tickets", status_code=201)
+async def create_ticket(
+    body: TicketBody,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> TicketAnswer:
+    """Make a one-time ticket with which a browser opens a device's socket."""
+    caller.require_device(body.device)
+    async with state.engine.begin() as conn:
+        await devices.get(conn, body.device)
+    value = state.tickets.issue(caller.key_id, caller.name, body.device)
+    return TicketAnswer(ticket=value, expires_in_seconds=LIFE_SECONDS)

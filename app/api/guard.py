@@ -1,0 +1,117 @@
+"""What stands before every route: access, body size, unforeseen errors, safe headers.
+
+A request is authorised before a byte of its body is read.
+"""
+
+from __future__ import annotations
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.access import ANYBODY, RULES, Caller, RuleBook, authenticate, authorize
+from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
+from app.api.state import state_of
+from app.errors import OnsetError
+
+log = structlog.get_logger()
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+}
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._rules = RuleBook(RULES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection; sockets decide for themselves (`authorize_device`)."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] != "websocket" or self._rules.find("WS", scope["path"]):
+            await self._app(scope, receive, send)
+        else:
+            denial = problem(404, "Not found")
+            await denial(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._admit(scope, receive, watched)
+        except Exception:
+            log.exception("unforeseen", method=scope["method"], path=scope["path"])
+            if started:
+                raise
+            await unforeseen()(scope, receive, watched)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope["method"], scope["path"]
+        found = self._rules.find(method, path)
+        if not found:
+            known = self._rules.methods(path)
+            refusal = problem(404, "Not found")
+            if known and known != ["WS"]:
+                allow = {"Allow": ", ".join(m for m in known if m != "WS")}
+                refusal = problem(405, "Method not allowed", headers=allow)
+            await refusal(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        who: Caller = ANYBODY
+        try:
+            if any(rule.least or rule.devices for rule, _ in found):
+                who = await authenticate(state_of(connection), connection)
+            for rule, parameters in found:
+                authorize(rule, who, parameters)
+        except OnsetError as error:
+            await problem_response(error)(scope, receive, send)
+            return
+        except AWAY:
+            await unavailable()(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = who
+        limit = min(rule.max_body_bytes for rule, _ in found)
+        announced = Headers(scope=scope).get("content-length", "0")
+        if not announced.isdecimal() or int(announced[:20]) > limit:
+            await _too_large(limit)(scope, receive, send)
+            return
+        await self._app(scope, _limited(receive, limit), send)
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Count what is received; a body without a length may not be endless either."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            raise HTTPException(413)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> ASGIApp:
+    return problem(413, "Content too large", f"at most {limit} bytes")

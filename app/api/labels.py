@@ -1,0 +1,95 @@
+"""Labels: what people say an event is; append-only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import Field
+
+from app.api.access import Caller, who
+from app.api.fields import Answer, Body, EventId, EventPath, Page, Text64, Time
+from app.api.state import State, current
+from app.store import audit, events, labels
+
+router = APIRouter(tags=["Labels"])
+
+SOURCE = "person"
+MAX_LABELS = 10_000
+
+
+class LabelBody(Body):
+    """What the event is."""
+
+    label: Text64
+
+    model_config = {"json_schema_extra": {"examples": [{"label": "fist"}]}}
+
+
+class EventLabelBody(Body):
+    """What one of many events is."""
+
+    event: EventId
+    label: Text64
+
+
+class LabelsBody(Body):
+    """Labels of many events: all of them are taken or none."""
+
+    labels: Annotated[list[EventLabelBody], Field(min_length=1, max_length=MAX_LABELS)]
+
+
+class LabelAnswer(Answer):
+    """A label, by whom and when; the latest of an event counts."""
+
+    label: str
+    by: str
+    source: str
+    at: Time
+
+
+class AcceptedAnswer(Answer):
+    """How many labels were taken."""
+
+    accepted: int
+
+
+@router.post("/events/{event_id}/labels", status_code=201)
+async def label_event(
+    event_id: EventPath,
+    body: LabelBody,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> LabelAnswer:
+    """Say what an event is; may be said again, the latest counts."""
+    async with state.engine.begin() as conn:
+        label = await labels.add(conn, event_id, body.label, caller.name, SOURCE)
+        after = {"label": body.label}
+        await audit.record(conn, caller.name, "label", f"event:{event_id}", after=after)
+    return LabelAnswer.model_validate(label)
+
+
+@router.post("/labels")
+async def label_events(
+    body: LabelsBody,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> AcceptedAnswer:
+    """Say what many events are."""
+    rows = [(one.event, one.label) for one in body.labels]
+    async with state.engine.begin() as conn:
+        await labels.add_many(conn, rows, caller.name, SOURCE)
+        after = {"accepted": len(rows)}
+        await audit.record(conn, caller.name, "label", "events", after=after)
+    return AcceptedAnswer(accepted=len(rows))
+
+
+@router.get("/events/{event_id}/labels")
+async def label_history(
+    event_id: EventPath, state: Annotated[State, Depends(current)]
+) -> Page[LabelAnswer]:
+    """All labels of an event, oldest first."""
+    async with state.engine.begin() as conn:
+        await events.get(conn, event_id)
+        rows = await labels.history(conn, event_id)
+    return Page(items=[LabelAnswer.model_validate(row) for row in rows])

@@ -1,0 +1,214 @@
+"""`GET /live` and a device's signal: server-sent events.
+
+Events carry their commit-ordered position as id.  A reader that comes back with
+`Last-Event-ID` first gets what it missed from the database, then what happens; the
+subscription is taken before the last look, so nothing falls between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi import Query as QueryOf
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from app.api.access import authenticate
+from app.api.fields import DevicePath, Name, Query, stamp
+from app.api.shapes import event_answer
+from app.api.state import State, current
+from app.errors import InvalidInput, Unauthenticated
+from app.service.hub import Message, SlowReader, Subscription
+from app.store import devices, events
+
+router = APIRouter(tags=["Live"])
+
+PAGE = 500
+RECHECK_SECONDS = 5.0
+"""How often the reader's key is looked at again."""
+PING_SECONDS = 15
+SEND_TIMEOUT_SECONDS = 60.0
+"""A reader that takes nothing for so long is gone."""
+MAX_POSITION = 2**63 - 1
+
+Kind = Literal[
+    "onset", "event", "prediction", "retract", "label", "model", "job", "drift"
+]
+
+
+class LiveQuery(Query):
+    """Which kinds to hear, all of them by default; and of which profile."""
+
+    kind: list[Kind] = []
+    profile: Name | None = None
+
+
+class Events(EventSourceResponse):
+    """Server-sent events; a reader that vanished is no error."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the reader goes."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            return
+
+
+def _stream(source: AsyncIterator[ServerSentEvent]) -> Events:
+    return Events(source, ping=PING_SECONDS, send_timeout=SEND_TIMEOUT_SECONDS)
+
+
+@router.get("/live", response_class=Events)
+async def live(
+    request: Request,
+    query: Annotated[LiveQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Events:
+    """Everything that happens, as it happens.
+
+    Resumes after `Last-Event-ID` without a hole.  A reader that falls 1000 messages
+    behind gets an `error` and is dropped; it may come back with its last id.
+    """
+    position = None
+    if last_event_id:
+        if not last_event_id.isdecimal() or int(last_event_id[:20]) > MAX_POSITION:
+            raise InvalidInput("Last-Event-ID must be an id that this stream gave")
+        position = int(last_event_id)
+    return _stream(happenings(request, state, query, position))
+
+
+@router.get("/devices/{device_id}/signal", response_class=Events)
+async def signal(
+    request: Request,
+    device_id: DevicePath,
+    state: Annotated[State, Depends(current)],
+) -> Events:
+    """Readings of a device as this process receives them.
+
+    Each `signal` has `boot`, `first_seq`, `values` (null where there is none),
+    `channels` and `rate_hz`.
+    """
+    async with state.engine.begin() as conn:
+        await devices.get(conn, device_id)
+    return _stream(readings(request, state, device_id))
+
+
+async def happenings(
+    request: Request, state: State, query: LiveQuery, position: int | None
+) -> AsyncIterator[ServerSentEvent]:
+    """Say what was missed, then what happens."""
+
+    def wanted(kind: str, profile: str | None) -> bool:
+        if query.kind and kind not in query.kind:
+            return False
+        return query.profile is None or profile in (None, query.profile)
+
+    with state.hub.subscribe("live") as subscription:
+        if position is None:
+            async with state.engine.begin() as conn:
+                position = await events.last_position(conn)
+            yield _say("hello", {"position": position}, position)
+        more = True
+        while more:
+            async with state.engine.begin() as conn:
+                rows = await events.after(conn, position, PAGE)
+            more = len(rows) == PAGE
+            for row in rows:
+                position = row.position
+                if wanted("event", row.profile):
+                    yield _say("event", event_answer(row), position)
+        async for message in _until_refused(request, state, subscription):
+            if isinstance(message, ServerSentEvent):
+                yield message
+                continue
+            if message.position is not None:
+                if message.position <= position:
+                    continue
+                position = message.position
+            data, profile = happening(message)
+            if wanted(message.kind, profile):
+                yield _say(message.kind, data, message.position)
+
+
+async def readings(
+    request: Request, state: State, device: str
+) -> AsyncIterator[ServerSentEvent]:
+    """Say what a device sends."""
+    with state.hub.subscribe(f"signal:{device}") as subscription:
+        async for message in _until_refused(request, state, subscription):
+            if isinstance(message, ServerSentEvent):
+                yield message
+                continue
+            stream, block = message.data
+            data = {
+                "boot": stream.boot,
+                "first_seq": block.first_seq,
+                "values": block.values.tolist(),
+                "channels": [c.name for c in stream.profile.channels],
+                "rate_hz": stream.profile.rate_hz,
+            }
+            yield _say("signal", data, None)
+
+
+async def _until_refused(
+    request: Request, state: State, subscription: Subscription
+) -> AsyncIterator[Message | ServerSentEvent]:
+    """Hand messages on while the key is good and the reader keeps up."""
+    checked = time.monotonic()
+    try:
+        async for message in subscription:
+            if time.monotonic() - checked > RECHECK_SECONDS:
+                checked = time.monotonic()
+                await authenticate(state, request)
+            yield message
+    except SlowReader as error:
+        yield _say("error", {"title": "Too slow", "detail": str(error)}, None)
+    except Unauthenticated as error:
+        yield _say("error", {"title": "Not authenticated", "detail": str(error)}, None)
+
+
+def happening(message: Message) -> tuple[Any, str | None]:
+    """Turn a message of the hub into JSON, and name its profile."""
+    match message.kind:
+        case "event":
+            return event_answer(message.data), message.data.profile
+        case "onset":
+            stream, said = message.data
+            data = {"onset_seq": said.onset_seq, "onset": stamp(said.onset)}
+        case "prediction" if isinstance(message.data, tuple):
+            stream, said = message.data
+            answer = said.prediction
+            data = {
+                "provisional": said.provisional,
+                "prediction": {
+                    "label": answer.label,
+                    "probability": answer.probability,
+                    "unknown": answer.unknown,
+                    "model_version": answer.model_version,
+                },
+            }
+        case "retract":
+            stream, said = message.data
+            data = {}
+        case _:
+            return message.data, message.data.get("profile")
+    profile = stream.profile.name
+    whose = {"device": stream.device, "boot": stream.boot, "profile": profile}
+    return {"event": str(said.event), **whose, **data}, profile
+
+
+def _say(kind: str, data: Any, position: int | None) -> ServerSentEvent:
+    # msgspec writes NaN as null, and escapes what a line must not hold
+    text = msgspec.json.encode(data, enc_hook=_plain).decode()
+    number = None if position is None else str(position)
+    return ServerSentEvent(text, event=kind, id=number, sep="\n")
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json")

@@ -1,0 +1,239 @@
+"""`/profiles`: what kinds of devices there are, how well they are served, by what."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from fastapi import Query as QueryOf
+from pydantic import Field
+
+from app.api.access import Caller, who
+from app.api.fields import (
+    Answer,
+    Body,
+    Number,
+    Page,
+    ProfilePath,
+    Query,
+    Text64,
+    Text500,
+    Time,
+    TimeIn,
+)
+from app.api.state import State, current
+from app.domain import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    Channel,
+    DetectorVersion,
+    Profile,
+    RetrainPolicy,
+)
+from app.learning.estimators import ESTIMATORS
+from app.service import reading
+from app.store import audit, models, profiles
+
+router = APIRouter(prefix="/profiles", tags=["Profiles"])
+
+Mode = Literal["auto", "full", "incremental"]
+Promote = Literal["auto", "never"]
+
+
+class ChannelBody(Body):
+    """One measured quantity."""
+
+    name: Text64
+    unit: Text64 = "1"
+
+
+class RetrainBody(Body):
+    """When and how the models of the profile are trained again."""
+
+    every_labels: Annotated[int, Field(ge=1, le=10**6)] | None = 20
+    every_seconds: Annotated[float, Field(ge=1, le=10**8)] | None = None
+    mode: Mode = "auto"
+    estimator: Annotated[str, Field(examples=["auto", *ESTIMATORS])] = "auto"
+    promote: Promote = "auto"
+
+
+class ProfileBody(Body):
+    """A profile; only channels and rate_hz are required."""
+
+    channels: Annotated[list[ChannelBody], Field(min_length=1, max_length=MAX_CHANNELS)]
+    rate_hz: Annotated[float, Field(gt=0, le=MAX_RATE_HZ)]
+    detector: dict[str, Any] | None = Field(
+        default=None,
+        description="Settings; left out, the present ones stay, or the default.",
+    )
+    classes: Annotated[list[Text64], Field(max_length=1000)] = []
+    max_hold_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    max_gap_seconds: Annotated[float, Field(gt=0, le=10**6)] | None = None
+    record: bool = False
+    retrain: RetrainBody = RetrainBody()
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "channels": [
+                        {"name": "emg1", "unit": "mV"},
+                        {"name": "emg2", "unit": "mV"},
+                    ],
+                    "rate_hz": 50,
+                    "classes": ["fist", "rest"],
+                }
+            ]
+        }
+    }
+
+    def profile(self, name: str) -> Profile:
+        """Return the domain's value."""
+        return Profile(
+            name=name,
+            channels=tuple(Channel(c.name, c.unit) for c in self.channels),
+            rate_hz=self.rate_hz,
+            classes=tuple(dict.fromkeys(self.classes)),
+            max_hold_seconds=self.max_hold_seconds,
+            max_gap_seconds=self.max_gap_seconds,
+            record=self.record,
+            retrain=RetrainPolicy(**self.retrain.model_dump()),
+        )
+
+
+class ProfileAnswer(Answer):
+    """A profile with the detector that serves it."""
+
+    name: str
+    channels: list[dict[str, str]]
+    rate_hz: float
+    classes: list[str]
+    max_hold_seconds: float
+    max_gap_seconds: float | None
+    record: bool
+    retrain: dict[str, Any]
+    detector: dict[str, Any]
+    detector_version: int
+
+    @classmethod
+    def of(cls, profile: Profile, detector: DetectorVersion) -> ProfileAnswer:
+        """Make the answer."""
+        return cls(
+            **asdict(profile) | {"classes": list(profile.classes)},
+            detector=dict(detector.settings),
+            detector_version=detector.number,
+        )
+
+
+class ServedAnswer(Answer):
+    """Which version began to serve when."""
+
+    version: int
+    previous: int | None
+    act: str
+    by: str
+    reason: str
+    at: Time
+
+
+class HistoryQuery(Query):
+    """`at`: only the version that served then."""
+
+    at: TimeIn | None = None
+
+
+class RollbackBody(Body):
+    """Why; and from which champion, so that two do not roll back twice."""
+
+    reason: Text500
+    expected: Number | None = None
+
+
+@router.get("")
+async def list_profiles(
+    state: Annotated[State, Depends(current)],
+) -> Page[ProfileAnswer]:
+    """All profiles."""
+    async with state.engine.begin() as conn:
+        items = [
+            ProfileAnswer.of(p, await profiles.detector(conn, p.name))
+            for p in await profiles.list_(conn)
+        ]
+    return Page(items=items)
+
+
+@router.get("/{name}")
+async def get_profile(
+    name: ProfilePath, state: Annotated[State, Depends(current)]
+) -> ProfileAnswer:
+    """One profile."""
+    async with state.engine.begin() as conn:
+        found = await profiles.get(conn, name)
+        return ProfileAnswer.of(found, await profiles.detector(conn, name))
+
+
+@router.put("/{name}", responses={201: {"description": "Created"}})
+async def put_profile(
+    name: ProfilePath,
+    body: ProfileBody,
+    response: Response,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> ProfileAnswer:
+    """Declare a profile or change it.
+
+    Changed detector settings become a new detector version.  Channels and rate of a
+    profile that has streams cannot change: 409.
+    """
+    async with state.engine.begin() as conn:
+        put = await profiles.put(conn, body.profile(name), body.detector)
+        answer = ProfileAnswer.of(put.profile, put.detector)
+        said = answer.model_dump(mode="json")
+        await audit.record(conn, caller.name, "put", f"profile:{name}", after=said)
+    response.status_code = 201 if put.created else 200
+    return answer
+
+
+@router.get("/{name}/status")
+async def profile_status(
+    name: ProfilePath, state: Annotated[State, Depends(current)]
+) -> reading.ProfileStatus:
+    """How the profile does at a glance.
+
+    `accuracy` has one entry for each version that predicted any of the last 100
+    labelled events, oldest version first.
+    """
+    async with state.engine.begin() as conn:
+        await profiles.get(conn, name)
+        return await reading.profile_status(conn, name, datetime.now(UTC))
+
+
+@router.get("/{name}/history")
+async def serving_history(
+    name: ProfilePath,
+    query: Annotated[HistoryQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
+) -> Page[ServedAnswer]:
+    """Which model version served when, newest first."""
+    async with state.engine.begin() as conn:
+        await profiles.get(conn, name)
+        rows = await models.history(conn, name, at=query.at)
+    return Page(items=[ServedAnswer.model_validate(row) for row in rows])
+
+
+@router.post("/{name}/rollback")
+async def rollback(
+    name: ProfilePath,
+    body: RollbackBody,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> dict[str, Any]:
+    """Let the champion's predecessor serve again; 412 if `expected` moved."""
+    async with state.engine.begin() as conn:
+        await profiles.get(conn, name)
+        version = await models.rollback(conn, name, caller.name, body.reason)
+    return {"profile": name, "version": version}
+
+

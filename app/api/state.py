@@ -1,0 +1,54 @@
+"""What a running service hands to its routes: built once, in the lifespan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import HTTPConnection
+
+from app.api.tickets import Tickets
+from app.service.champion import Champions
+from app.service.hub import Hub
+from app.service.keyring import KeyRing
+from app.store.artefacts import Artefacts
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The parts that routes talk to.
+
+    Parameters
+    ----------
+    ready : callable
+        Returns each reason why this process must not get traffic; empty when it may.
+    started_at : datetime, aware, UTC
+    origins : frozenset of str
+        Pages of other origins that may open a device socket.
+    """
+
+    engine: AsyncEngine
+    champions: Champions
+    hub: Hub
+    artefacts: Artefacts
+    registry: CollectorRegistry
+    ready: Callable[[], Iterable[str]]
+    started_at: datetime
+    keys: KeyRing
+    tickets: Tickets = field(default_factory=Tickets)
+    origins: frozenset[str] = frozenset()
+
+
+def state_of(connection: HTTPConnection) -> State:
+    """Return the state of the application that serves a connection."""
+    state: State = connection.app.state.onset
+    return state
+
+
+def current(request: Request) -> State:
+    """Return the state, as a FastAPI dependency."""
+    return state_of(request)

@@ -1,0 +1,70 @@
+"""The command `onset`: thin, one file for each group of verbs.
+
+Only the module of the command that was asked for is imported: `onset label` need not
+wait for the learning libraries that `onset trainer` is made of.  Exit codes: 0 done,
+1 refused or failed (one clear line), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import typer
+
+from app.errors import OnsetError
+
+COMMANDS = {
+    "up": "app.cli.up:up",
+    "serve": "app.cli.serve:serve",
+    "trainer": "app.cli.trainer:trainer",
+    "simulate": "app.cli.simulate:simulate",
+    "import": "app.cli.history:import_",
+    "events": "app.cli.events:events",
+    "label": "app.cli.events:label",
+    "export": "app.cli.events:export",
+    "retrain": "app.cli.models:retrain",
+    "promote": "app.cli.models:promote",
+    "rollback": "app.cli.models:rollback",
+    "keys": "app.cli.keys:keys",
+    "doctor": "app.cli.doctor:doctor",
+    "db": "app.cli.db:db",
+}
+"""Where each command lives; the order is that of ``onset --help``."""
+
+
+def build(words: Sequence[str]) -> typer.Typer:
+    """Make the command line for these words: the command they name, else all."""
+    named = [word for word in words if not word.startswith("-")][:1]
+    names = named if named and named[0] in COMMANDS else list(COMMANDS)
+    app = typer.Typer(
+        name="onset",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_about)
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def main() -> None:
+    """Run the command that the process was started with."""
+    try:
+        build(sys.argv[1:])()
+    except OnsetError as error:
+        typer.echo(f"onset: {error}", err=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _about() -> None:
+    """Endless device streams into labelled events, and a model that stays fresh."""

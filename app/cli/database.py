@@ -1,0 +1,106 @@
+"""Which database a command works on, and that its tables are there.
+
+`DATABASE_URL` if it is set; else the embedded server that another `onset` of the same
+data folder runs (it left its URL in `database.url`); else an embedded server of our
+own, for as long as we run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from app.cli import configuration
+from app.errors import Unavailable
+from app.settings import Settings
+from app.store import migrate
+from app.store.postgres import EmbeddedPostgres
+
+CLUSTER = "postgres"
+CONNECT_SECONDS = 3
+
+
+@contextmanager
+def available(settings: Settings) -> Iterator[str]:
+    """Provide a migrated database for as long as the context lasts.
+
+    Raises
+    ------
+    Unavailable
+        If none can be reached or started.
+    """
+    found = running(settings)
+    if found is not None:
+        upgrade(found)
+        yield found
+        return
+    with embedded(settings) as server:
+        upgrade(server.url)
+        yield server.url
+
+
+@contextmanager
+def embedded(settings: Settings) -> Iterator[EmbeddedPostgres]:
+    """Run the data folder's own server and leave its URL for other commands."""
+    note = settings.data_dir / configuration.DATABASE_URL_FILE
+    with EmbeddedPostgres(settings.data_dir / CLUSTER) as server:
+        configuration.write_private(note, server.url)
+        try:
+            yield server
+        finally:
+            note.unlink(missing_ok=True)
+
+
+def running(settings: Settings) -> str | None:
+    """URL of a database that somebody else runs, None if there is none.
+
+    Raises
+    ------
+    Unavailable
+        If `DATABASE_URL` is set and does not answer.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        why = unreachable(url)
+        if why:
+            raise Unavailable(f"DATABASE_URL does not answer: {why}")
+        return url
+    left = configuration.read_private(
+        settings.data_dir / configuration.DATABASE_URL_FILE
+    )
+    return left if left and not unreachable(left) else None
+
+
+def required(settings: Settings) -> str:
+    """URL of a database that is running already.
+
+    Raises
+    ------
+    Unavailable
+        If there is none.
+    """
+    url = running(settings)
+    if url is None:
+        raise Unavailable(
+            f"no database: DATABASE_URL is not set and no `onset up` or `onset serve` "
+            f"runs on {settings.data_dir}"
+        )
+    return url
+
+
+def upgrade(url: str) -> None:
+    """Bring the tables to this version's form, if they are not."""
+    if migrate.revision(url) != migrate.head():
+        migrate.upgrade(url)
+
+
+def unreachable(url: str) -> str:
+    """Why the database does not answer, in one line without its password; or ''."""
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    try:
+        with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS):
+            return ""
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[0]

@@ -1,0 +1,55 @@
+"""`onset keys`: who may do what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli import configuration
+from app.cli.options import Url
+from app.cli.rest import Service
+
+keys = typer.Typer(no_args_is_help=True, help="Who may do what.")
+
+
+@keys.command("list")
+def list_(url: Url = None) -> None:
+    """List the keys; secrets are not kept, so they cannot be shown."""
+    service = Service.of(configuration.load(), url)
+    table = Table("id", "role", "name", "device", "expires", "revoked")
+    columns = ("id", "role", "name", "device", "expires_at", "revoked_at")
+    for key in service.items("/keys"):
+        table.add_row(*(str(key.get(column) or "-") for column in columns))
+    Console().print(table)
+
+
+@keys.command()
+def create(
+    role: Annotated[str, typer.Argument(help="viewer, labeler, operator or admin.")],
+    name: Annotated[str, typer.Option(help="Whose it is.")],
+    url: Url = None,
+) -> None:
+    """Make a key for a person or a service; it is shown this once."""
+    service = Service.of(configuration.load(), url)
+    typer.echo(service.call("POST", "/keys", json={"role": role, "name": name})["key"])
+
+
+@keys.command()
+def device(
+    device_id: Annotated[str, typer.Argument(metavar="DEVICE")], url: Url = None
+) -> None:
+    """Make a key for a registered device; it is shown this once."""
+    service = Service.of(configuration.load(), url)
+    typer.echo(service.call("POST", f"/devices/{device_id}/keys", json={})["key"])
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID")], url: Url = None
+) -> None:
+    """Take a key away; what is connected with it is cut off."""
+    Service.of(configuration.load(), url).call("DELETE", f"/keys/{key_id}")
+    typer.echo(f"{key_id} is revoked")

@@ -1,0 +1,76 @@
+"""`onset retrain`, `promote`, `rollback`: which model serves, by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from app.cli import configuration
+from app.cli.options import Url
+from app.cli.rest import Refused, Service
+
+ENDED = ("succeeded", "failed", "cancelled")
+POLL_SECONDS = 0.5
+
+
+def retrain(
+    profile: Annotated[str, typer.Argument()],
+    mode: Annotated[str, typer.Option(help="auto, full or incremental.")] = "auto",
+    promote: Annotated[str, typer.Option(help="auto or never.")] = "auto",
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until it is done, tell the verdict.")
+    ] = False,
+    url: Url = None,
+) -> None:
+    """Train a challenger from the labels there are."""
+    service = Service.of(configuration.load(), url)
+    asked = {"profile": profile, "mode": mode, "promote": promote}
+    job = service.call("POST", "/retrain", json=asked)
+    typer.echo(f"job {job['id']}: {job['state']}")
+    if wait:
+        _follow(service, job["id"])
+
+
+def promote(
+    version: Annotated[int, typer.Argument(help="Number of the model version.")],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger.")] = "by hand",
+    url: Url = None,
+) -> None:
+    """Let a version serve."""
+    service = Service.of(configuration.load(), url)
+    service.call("POST", f"/models/{version}/promote", json={"reason": reason})
+    typer.echo(f"version {version} serves")
+
+
+def rollback(
+    profile: Annotated[str, typer.Argument()],
+    reason: Annotated[str, typer.Option(help="Kept in the ledger.")] = "by hand",
+    url: Url = None,
+) -> None:
+    """Let the version serve that served before."""
+    service = Service.of(configuration.load(), url)
+    answer = service.call(
+        "POST", f"/profiles/{profile}/rollback", json={"reason": reason}
+    )
+    typer.echo(f"version {answer['version']} serves")
+
+
+def _follow(service: Service, job_id: str) -> None:
+    shown = None
+    while True:
+        job: dict[str, Any] = service.call("GET", f"/jobs/{job_id}")
+        now = (job["state"], job["stage"])
+        if now != shown:
+            typer.echo(f"{job['progress']:4.0%} {job['state']} {job['stage'] or ''}")
+            shown = now
+        if job["state"] in ENDED:
+            break
+        time.sleep(POLL_SECONDS)
+    if job["state"] != "succeeded":
+        raise Refused(f"the job {job['state']}: {job['error'] or 'no reason given'}")
+    result = job["result"]
+    typer.echo(
+        f"version {result['model_version']}: {result['verdict']}: {result['reason']}"
+    )

@@ -1,0 +1,204 @@
+"""Cleaning: what of a device's readings may go to the detector.
+
+A value is missing when it is NaN or infinite.  It is counted, and the channel's last
+good value stands in for it, up to `HOLD` readings in a row; after that the stream is
+in a gap until the channel is back.  A channel that stays away `GIVE_UP` readings
+longer, or never had a value, is dead: it is left out (its value is 0) and no longer
+holds the others up; its first value wakes it.
+
+    gapped --(every living channel has a value, one lives)--> fed         RESUMED
+    fed --(a living channel is missing for longer than the hold)--> gapped  LOST
+    fed --(reading times further apart than allowed)--> fed, restarted    TIME_GAP
+    fed --(a dead channel has a value)--> fed, restarted                  WOKEN
+
+`advance` stops before the reading at which that happens, which is then taken in the
+next call; so nothing depends on how readings were cut into messages.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection.compiled import compiled
+from app.detection.held import HeldReadings
+from app.domain import Float32Array, FloatArray, Readings
+
+DONE, RESUMED, LOST, TIME_GAP, WOKEN = 0, 1, 2, 3, 4
+GAPPED, FED = 0, 1
+
+# ints, one row a channel
+RUN, ALIVE, MISSING = 0, 1, 2
+COUNTERS = 3
+# limits
+HOLD, GIVE_UP = 0, 1
+
+
+@compiled
+def advance(
+    values: Float32Array,
+    times: FloatArray,
+    first: int,
+    mode: int,
+    clock: FloatArray,
+    limits: NDArray[Any],
+    counters: NDArray[Any],
+    good: Float32Array,
+    cleaned: FloatArray,
+    held: Float32Array,
+    held_times: FloatArray,
+    jumped: NDArray[Any],
+) -> tuple[int, int]:
+    """Take readings from `first` on until something happens.
+
+    Parameters
+    ----------
+    values : float32 (n, n_channels)
+    times : (n,) seconds
+    mode : `GAPPED` or `FED`
+    clock : (4,) time of the reading before (NaN: do not compare), longest allowed
+        distance (infinite: any), distance that counts as a jump; seconds.  Last:
+        whether these times are the device's, above 0
+    limits : (2,) `HOLD`, `GIVE_UP`, in readings
+    counters : (COUNTERS, n_channels)
+    good : (n_channels,) last good values
+    cleaned : float64, filled in with the readings for the detector, if fed
+    held, held_times, jumped : filled in with the readings as they came (missing: NaN)
+
+    Returns
+    -------
+    taken, why : int
+        How many readings were taken, and what happens at the next one.
+    """
+    n_channels = values.shape[1]
+    for i in range(first, values.shape[0]):
+        happens = _look(values[i], mode, limits, counters)
+        if happens != DONE:
+            return i - first, happens
+        apart = times[i] - clock[0]
+        if mode == FED and apart > clock[1]:
+            return i - first, TIME_GAP
+        if clock[3] > 0.0:
+            clock[0] = times[i]
+        k = i - first
+        for c in range(n_channels):
+            v = values[i, c]
+            if math.isfinite(v):
+                counters[RUN, c] = 0
+                counters[ALIVE, c] = 1
+                good[c] = v
+            else:
+                v = np.float32(np.nan)
+                counters[MISSING, c] += 1
+                counters[RUN, c] += 1
+                if counters[RUN, c] > limits[HOLD] + limits[GIVE_UP]:
+                    counters[ALIVE, c] = 0
+                    counters[RUN, c] = 0
+                    good[c] = 0.0
+            if mode == FED:
+                cleaned[k, c] = good[c]
+                held[k, c] = v
+        if mode == FED:
+            held_times[k] = times[i]
+            jumped[k] = apart < 0.0 or apart > clock[2]
+    return values.shape[0] - first, DONE
+
+
+@compiled
+def _look(
+    values: Float32Array, mode: int, limits: NDArray[Any], counters: NDArray[Any]
+) -> int:
+    """Say what happens at a reading, changing nothing but who is awake."""
+    living = 0
+    lost = False
+    woken = False
+    for c in range(values.size):
+        if math.isfinite(values[c]):
+            living += 1
+            if counters[ALIVE, c] == 0 and mode == FED:
+                counters[ALIVE, c] = 1
+                woken = True
+        elif counters[ALIVE, c] == 1:
+            living += 1
+            lost = lost or counters[RUN, c] + 1 > limits[HOLD]
+    fit = living > 0 and not lost
+    if mode == GAPPED:
+        if not fit:
+            return DONE
+        for c in range(values.size):
+            if math.isfinite(values[c]):
+                counters[ALIVE, c] = 1
+        return RESUMED
+    if not fit:
+        return LOST
+    return WOKEN if woken else DONE
+
+
+class Cleaner:
+    """The state of cleaning for one stream, around `advance`.
+
+    Parameters
+    ----------
+    n_channels : int
+    hold, give_up : int >= 0, in readings
+    max_gap_seconds : float > 0 or None
+    jump_seconds : float > 0
+        Device times further apart than this are a jump of the clock.
+    """
+
+    def __init__(
+        self,
+        n_channels: int,
+        hold: int,
+        give_up: int,
+        max_gap_seconds: float | None,
+        jump_seconds: float,
+    ) -> None:
+        self.counters: NDArray[np.int64] = np.zeros((COUNTERS, n_channels), np.int64)
+        self.good: Float32Array = np.zeros(n_channels, np.float32)
+        self.clock: FloatArray = np.array(
+            [np.nan, max_gap_seconds or np.inf, jump_seconds, 0.0]
+        )
+        self.cleaned: FloatArray = np.empty((0, n_channels))
+        self._limits: NDArray[np.int64] = np.array([hold, give_up], np.int64)
+
+    def advance(
+        self, readings: Readings, first: int, fed: bool, held: HeldReadings
+    ) -> tuple[int, int]:
+        """Take readings from `first` on into `cleaned` and `held`; see `advance`."""
+        n = len(readings) - first
+        if len(self.cleaned) < n:
+            self.cleaned = np.empty((n, self.good.size))
+        self.clock[3] = readings.device_times
+        if not readings.device_times:
+            self.clock[0] = np.nan
+        end = held.end
+        taken, why = advance(
+            readings.values,
+            readings.times,
+            first,
+            FED if fed else GAPPED,
+            self.clock,
+            self._limits,
+            self.counters,
+            self.good,
+            self.cleaned,
+            held.values[end:],
+            held.times[end:],
+            held.jumped[end:],
+        )
+        if fed:
+            held.end += taken
+        return taken, why
+
+    def forget(self) -> None:
+        """Trust no value and no time from before a gap."""
+        self.clock[0] = np.nan
+        self.counters[RUN] = self._limits[HOLD]
+
+    def living(self) -> Float32Array:
+        """Give the last good values, NaN for channels that are dead."""
+        return np.where(self.counters[ALIVE] > 0, self.good, np.float32(np.nan))

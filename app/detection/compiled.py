@@ -1,0 +1,20 @@
+"""The one way in which loops of this package are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from numba import njit
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+class _Compile(Protocol):
+    """What numba's decorator does to types: nothing."""
+
+    def __call__(self, kernel: Kernel, /) -> Kernel: ...
+
+
+compiled: _Compile = njit(cache=True, nogil=True)
+"""No ``fastmath``: the order of every addition is fixed, and so are the bits."""

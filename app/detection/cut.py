@@ -1,0 +1,90 @@
+"""From a span in indices to an event with numbers, times and a window."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.detection.held import HeldReadings
+from app.domain import (
+    DetectorVersion,
+    Event,
+    Flag,
+    Profile,
+    Span,
+    event_id,
+    utc,
+)
+
+LAST_INSTANT = 253_402_300_799.0
+"""The end of the year 9999: what a `datetime` can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """Makes the events of one stream.
+
+    Parameters
+    ----------
+    pre, post : int >= 0, in readings
+        What a window shows before the onset and from the offset on.
+    """
+
+    profile: Profile
+    version: DetectorVersion
+    device: str
+    boot: str
+    pre: int
+    post: int
+
+    def event(
+        self, span: Span, flag: Flag | None, held: HeldReadings, origin: int
+    ) -> Event:
+        """Cut an event out of the readings held.
+
+        Parameters
+        ----------
+        flag : Flag or None
+            Why the span was closed before its time.
+        origin : int
+            Number of the reading with index 0.
+        """
+        first = max(held.first, span.onset - self.pre)
+        last = min(held.next, span.offset + self.post)
+        window, repaired = held.cleaned(first, last)
+        flags = [] if flag is None else [flag]
+        if span.truncated:
+            flags.append(Flag.TRUNCATED)
+        if repaired:
+            flags.append(Flag.REPAIRED)
+        if held.jumps(span.onset, min(last, span.offset + 1)).size:
+            flags.append(Flag.CLOCK)
+        onset_seq = origin + span.onset
+        return Event(
+            id=event_id(self.device, self.boot, onset_seq, self.version.number),
+            device=self.device,
+            boot=self.boot,
+            profile=self.profile.name,
+            detector_version=self.version.number,
+            onset_seq=onset_seq,
+            offset_seq=origin + span.offset,
+            onset=self.instant(held, span.onset),
+            offset=self.instant(held, span.offset),
+            peak=span.peak,
+            window=window,
+            pre_roll=span.onset - first,
+            post_roll=last - span.offset,
+            flags=tuple(str(f) for f in flags),
+        )
+
+    def instant(self, held: HeldReadings, index: int) -> datetime:
+        """Give the time of a reading; of the one to come, one period after the last."""
+        seconds = (
+            held.time(index)
+            if index < held.next
+            else held.time(held.next - 1) + 1.0 / self.profile.rate_hz
+        )
+        if not math.isfinite(seconds):
+            seconds = 0.0
+        return utc(min(max(seconds, 0.0), LAST_INSTANT))

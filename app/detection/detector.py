@@ -1,0 +1,177 @@
+"""What every detector is, and the shell around those that are one compiled loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection import trigger
+from app.detection.state import pack, unpack
+from app.domain import Float32Array, FloatArray, Span
+
+SPANS_A_CALL = 64
+"""A kernel stops when it has found so many, and is called again for the rest."""
+
+
+class Detector(Protocol):
+    """A deterministic function from readings to spans that keeps a state.
+
+    However the readings are cut into calls, the spans and the state are the same.
+    """
+
+    @property
+    def look_back(self) -> int:
+        """Most readings that the onset of a new span may lie behind the newest."""
+
+    def update(self, values: FloatArray) -> list[Span]:
+        """Take readings (n, n_channels), finite; give the spans that are now final."""
+
+    def flush(self) -> list[Span]:
+        """Close what is open: the stream ends here. Nothing may follow."""
+
+    @property
+    def open_onset(self) -> int | None:
+        """Where the event that is not yet final began; None if there is none."""
+
+    def state(self) -> bytes:
+        """Give everything that the future depends on, versioned."""
+
+    def restore(self, state: bytes) -> None:
+        """Go on exactly where `state` was taken from the same settings."""
+
+
+Step = Callable[..., int]
+Flush = Callable[..., int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A kernel with its numbers.
+
+    Parameters
+    ----------
+    step : compiled ``(values, params, limits, ints, floats, ring, out) -> n``
+        Reads rows of `values` from ``ints[NEXT]`` on, until all are taken or `out` is
+        full; returns how many spans it wrote.
+    flush : compiled ``(params, limits, ints, floats, ring, out) -> n``
+    magic, version : what `state` is marked with; a change of meaning is a new version
+    tick : int > 0, readings for one value of the characteristic function
+    look_back : int, readings
+    """
+
+    magic: bytes
+    version: int
+    step: Step
+    flush: Flush
+    params: FloatArray
+    limits: NDArray[np.int64]
+    tick: int
+    look_back: int
+
+
+COUNT, TAKEN = 0, 1
+"""Readings ever; readings of the present call."""
+TRIGGER = 2
+"""Where the trigger's slots begin; a kernel's own follow them."""
+OWN = TRIGGER + trigger.SLOTS
+
+
+class CompiledDetector:
+    """Drive a kernel: arrays made once, one compiled call for each `update`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ints: NDArray[np.int64],
+        floats: FloatArray,
+        ring: Float32Array,
+    ) -> None:
+        self._plan = plan
+        self._ints = ints
+        self._floats = floats
+        self._ring = ring
+        self._out = np.zeros((SPANS_A_CALL, trigger.SPAN_FIELDS))
+        trigger.start(ints[TRIGGER:OWN])
+
+    @property
+    def look_back(self) -> int:
+        """Most readings that the onset of a new span may lie behind the newest."""
+        return self._plan.look_back
+
+    def update(self, values: FloatArray) -> list[Span]:
+        """Take readings (n, n_channels), finite; give the spans that are now final."""
+        plan = self._plan
+        ints = self._ints
+        spans: list[Span] = []
+        ints[TAKEN] = 0
+        while True:
+            found = plan.step(
+                values,
+                plan.params,
+                plan.limits,
+                ints,
+                self._floats,
+                self._ring,
+                self._out,
+            )
+            if found:
+                spans += self._spans(found)
+            if found < SPANS_A_CALL:
+                ints[TAKEN] = 0
+                return spans
+
+    def flush(self) -> list[Span]:
+        """Close what is open: the stream ends here. Nothing may follow."""
+        plan = self._plan
+        found = plan.flush(
+            plan.params, plan.limits, self._ints, self._floats, self._ring, self._out
+        )
+        return self._spans(found)
+
+    def _spans(self, found: int) -> list[Span]:
+        tick = self._plan.tick
+        count = int(self._ints[COUNT])
+        return [
+            Span(
+                int(row[trigger.SPAN_ONSET]) * tick,
+                min(int(row[trigger.SPAN_OFFSET]) * tick, count),
+                float(row[trigger.SPAN_PEAK]),
+                bool(row[trigger.SPAN_TRUNCATED]),
+            )
+            for row in self._out[:found]
+        ]
+
+    @property
+    def open_onset(self) -> int | None:
+        """Where the event that is not yet final began; None if there is none."""
+        slots = self._ints
+        if slots[TRIGGER + trigger.PHASE] == trigger.IDLE:
+            return None
+        return int(slots[TRIGGER + trigger.ONSET]) * self._plan.tick
+
+    def state(self) -> bytes:
+        """Give everything that the future depends on, versioned."""
+        return pack(self._plan.magic, self._plan.version, self._arrays())
+
+    def restore(self, state: bytes) -> None:
+        """Go on exactly where `state` was taken from the same settings."""
+        unpack(state, self._plan.magic, self._plan.version, self._arrays())
+
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        return self._ints, self._floats, self._ring
+
+
+def limits(shortest: int, longest: int, merge: int, reach: int) -> NDArray[np.int64]:
+    """Give the trigger's limits, in ticks, as its kernel wants them."""
+    longest = max(2, longest)
+    values = np.zeros(trigger.LIMITS, np.int64)
+    values[trigger.SHORTEST] = min(max(1, shortest), longest)
+    values[trigger.LONGEST] = longest
+    values[trigger.MERGE] = merge
+    # An onset further back than the longest span would close before it is open.
+    values[trigger.REACH] = max(0, min(reach, longest - 2))
+    return values

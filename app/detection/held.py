@@ -1,0 +1,152 @@
+"""The latest readings of a stream, as far back as an event may still need them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection.compiled import compiled
+from app.domain import Float32Array, FloatArray
+
+SMALLEST = 64
+"""Rows to begin with: an idle stream should cost little."""
+
+
+class HeldReadings:
+    """Readings as they came (missing: NaN), by index; the oldest can be dropped.
+
+    Parameters
+    ----------
+    n_channels : int
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        self.values: Float32Array = np.empty((SMALLEST, n_channels), np.float32)
+        self.times: FloatArray = np.empty(SMALLEST)
+        self.jumped: NDArray[np.bool_] = np.empty(SMALLEST, np.bool_)
+        self._start = 0
+        self.end = 0
+        """Row behind the newest reading: where `clean.advance` writes."""
+        self.first = 0
+        """Index of the oldest reading held."""
+        self._before: Float32Array = np.full(n_channels, np.nan, np.float32)
+
+    @property
+    def next(self) -> int:
+        """Index behind the newest reading."""
+        return self.first + self.end - self._start
+
+    def clear(self, index: int, living: Float32Array) -> None:
+        """Drop everything; the next reading is `index`.
+
+        `living` has the channels' last values, NaN where a channel is dead.
+        """
+        self._start = self.end = 0
+        self.first = index
+        self._before[...] = living
+
+    def full(self, n: int) -> bool:
+        """Whether `n` more readings need room to be made."""
+        return self.end + n > len(self.times)
+
+    def reserve(self, n: int) -> None:
+        """Make room for `n` more rows behind `end`."""
+        if not self.full(n):
+            return
+        size = self.end - self._start
+        room = max(SMALLEST, 2 * (size + n))
+        if room <= len(self.times) <= 4 * room:
+            room = len(self.times)
+        keep = slice(self._start, self.end)
+        values = np.empty((room, self.values.shape[1]), np.float32)
+        times = np.empty(room)
+        jumped = np.empty(room, np.bool_)
+        values[:size] = self.values[keep]
+        times[:size] = self.times[keep]
+        jumped[:size] = self.jumped[keep]
+        self.values, self.times, self.jumped = values, times, jumped
+        self._start, self.end = 0, size
+
+    def drop(self, index: int) -> None:
+        """Forget the readings before `index`; costs a pass, so seldom."""
+        n = min(index, self.next) - self.first
+        if n <= 0:
+            return
+        self._before = self.before(self.first + n)
+        self._start += n
+        self.first += n
+
+    def before(self, index: int) -> Float32Array:
+        """Give the cleaned values of the reading before `index`, NaN where dead."""
+        n = index - self.first
+        if n == 0:
+            return self._before.copy()
+        rows, _ = self.cleaned(index - 1, index)
+        return np.where(np.isnan(self._before), np.float32(np.nan), rows[0])
+
+    def cleaned(self, first: int, last: int) -> tuple[Float32Array, bool]:
+        """Give readings ``[first, last)`` with missing values held, and whether any."""
+        skipped = first - self.first
+        rows = self.values[self._start : self._start + last - self.first]
+        filled = np.empty_like(rows)
+        fill(rows[:skipped], self._before, filled[:skipped])
+        before = self._before
+        if skipped:
+            dead = np.isnan(self._before)
+            before = np.where(dead, np.float32(np.nan), filled[skipped - 1])
+        repaired = fill(rows[skipped:], before, filled[skipped:])
+        return filled[skipped:].copy(), bool(repaired)
+
+    def raw(self, first: int, last: int) -> tuple[Float32Array, FloatArray]:
+        """Give readings ``[first, last)`` as they came, and their times."""
+        rows = slice(self._start + first - self.first, self._start + last - self.first)
+        return self.values[rows].copy(), self.times[rows].copy()
+
+    def time(self, index: int) -> float:
+        """Give the time of one reading, seconds since the epoch."""
+        return float(self.times[self._start + index - self.first])
+
+    def jumps(self, first: int, last: int) -> NDArray[np.int64]:
+        """Give the indices in ``[first, last)`` at which the clock jumped."""
+        rows = slice(self._start + first - self.first, self._start + last - self.first)
+        return np.flatnonzero(self.jumped[rows]).astype(np.int64) + first
+
+    def put(
+        self, values: Float32Array, times: FloatArray, jumps: NDArray[np.int64]
+    ) -> None:
+        """Append readings as they came; `jumps` are indices."""
+        n = len(times)
+        self.reserve(n)
+        rows = slice(self.end, self.end + n)
+        at = self.next
+        self.values[rows] = np.where(np.isfinite(values), values, np.float32(np.nan))
+        self.times[rows] = times
+        self.jumped[rows] = False
+        self.jumped[jumps - at + self.end] = True
+        self.end += n
+
+
+@compiled
+def fill(held: Float32Array, before: Float32Array, filled: Float32Array) -> bool:
+    """Write readings with every missing value held; True if there was one.
+
+    Parameters
+    ----------
+    held : (n, n_channels), missing values are NaN
+    before : (n_channels,) values of the reading before; NaN for a dead channel
+    filled : (n, n_channels), filled in
+    """
+    repaired = False
+    for c in range(held.shape[1]):
+        last = before[c]
+        dead = math.isnan(last)
+        for i in range(held.shape[0]):
+            v = held[i, c]
+            if not math.isnan(v):
+                last = v
+            elif not dead:
+                repaired = True
+            filled[i, c] = 0.0 if dead else last
+    return repaired

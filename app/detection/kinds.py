@@ -1,0 +1,46 @@
+"""The detectors there are, by kind: a new one is its file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from app.detection.clean import Cleaner
+from app.detection.detector import Detector
+from app.detection.energy import energy
+from app.detection.held import HeldReadings
+from app.detection.settings import complete
+from app.detection.sta_lta import sta_lta
+from app.domain import Json, Readings
+
+DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
+    "energy": energy,
+    "sta_lta": sta_lta,
+}
+
+
+def build(settings: Json, rate_hz: float, n_channels: int) -> Detector:
+    """Make a detector for streams of that rate and number of channels.
+
+    Raises
+    ------
+    InvalidDetector
+        If the settings break a rule.
+    """
+    full = complete(settings)
+    return DETECTORS[str(full["kind"])](full, rate_hz, n_channels)
+
+
+def warm() -> None:
+    """Compile every kernel, or load it from numba's cache; call once at the start."""
+    for kind in DETECTORS:
+        detector = build({"kind": kind}, 50.0, 1)
+        detector.update(np.zeros((8, 1)))
+        detector.flush()
+    held = HeldReadings(1)
+    cleaner = Cleaner(1, 1, 1, None, 1.0)
+    readings = Readings(1, np.ones((2, 1), np.float32), np.zeros(2))
+    held.reserve(len(readings))
+    cleaner.advance(readings, 0, True, held)
+    held.cleaned(held.first, held.next)

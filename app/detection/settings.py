@@ -1,0 +1,145 @@
+"""Detector settings: what a profile may say, what it means when it says nothing.
+
+Everything is in seconds, or a ratio without unit; nothing depends on the units of the
+channels, their number or the rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain import Json
+from app.errors import InvalidDetector
+
+MAX_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Default and allowed range of one number."""
+
+    default: float
+    low: float
+    high: float
+    exclusive: bool = False
+    """Whether `low` itself is not allowed."""
+
+    def check(self, name: str, value: object) -> float:
+        """Give the number, or say which rule it breaks."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidDetector(f"{name}={value!r} must be a number")
+        number = float(value)
+        bad = number <= self.low if self.exclusive else number < self.low
+        if bad or number > self.high or not math.isfinite(number):
+            word = "above" if self.exclusive else "at least"
+            raise InvalidDetector(
+                f"{name}={value!r} must be {word} {self.low:g} and at most "
+                f"{self.high:g}"
+            )
+        return number
+
+
+COMMON: Mapping[str, Rule] = {
+    "min_seconds": Rule(0.5, 0.0, MAX_SECONDS),
+    "max_seconds": Rule(60.0, 0.0, MAX_SECONDS, exclusive=True),
+    "merge_seconds": Rule(0.5, 0.0, MAX_SECONDS),
+    "pre_seconds": Rule(0.5, 0.0, 600.0),
+    "post_seconds": Rule(0.5, 0.0, 600.0),
+}
+"""Shorter than a human gesture is a glitch, longer than a minute is a state."""
+
+KINDS: Mapping[str, Mapping[str, Rule]] = {
+    "energy": {
+        "on": Rule(3.0, 0.0, 1e6, exclusive=True),
+        "off": Rule(2.0, 0.0, 1e6, exclusive=True),
+        "on_share": Rule(0.5, 0.0, 1.0),
+        "off_share": Rule(0.35, 0.0, 1.0),
+        "smooth_seconds": Rule(0.6, 0.0, 600.0),
+        "baseline_seconds": Rule(40.0, 0.0, MAX_SECONDS, exclusive=True),
+        **COMMON,
+    },
+    "sta_lta": {
+        "on": Rule(3.0, 0.0, 1e6, exclusive=True),
+        "off": Rule(1.5, 0.0, 1e6, exclusive=True),
+        "sta_seconds": Rule(0.5, 0.0, MAX_SECONDS, exclusive=True),
+        "lta_seconds": Rule(30.0, 0.0, MAX_SECONDS, exclusive=True),
+        **COMMON,
+    },
+}
+
+# (lesser, greater, equal allowed)
+_ORDERS = (
+    ("off", "on", False),
+    ("off_share", "on_share", True),
+    ("min_seconds", "max_seconds", True),
+    ("sta_seconds", "lta_seconds", False),
+    ("smooth_seconds", "baseline_seconds", False),
+)
+
+
+def complete(settings: Json | None) -> dict[str, object]:
+    """Fill in the defaults and check every value.
+
+    Parameters
+    ----------
+    settings : mapping or None
+        What a profile says; None is the default detector.
+
+    Returns
+    -------
+    dict
+        Every key of that kind, in a fixed order: equal settings give equal dicts.
+
+    Raises
+    ------
+    InvalidDetector
+        Naming the value and the rule that it breaks.
+
+    Examples
+    --------
+    >>> complete({"kind": "sta_lta", "on": 4})["on"]
+    4.0
+    """
+    given = dict(settings or {})
+    kind = given.pop("kind", "energy")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InvalidDetector(f"kind={kind!r} must be one of {', '.join(KINDS)}")
+    rules = KINDS[kind]
+    unknown = sorted(str(name) for name in given if name not in rules)
+    if unknown:
+        raise InvalidDetector(
+            f"{unknown[0]!r} is not a setting of {kind!r}; it has {', '.join(rules)}"
+        )
+    full = {
+        name: rule.check(name, given.get(name, rule.default))
+        for name, rule in rules.items()
+    }
+    for less, more, equal in _ORDERS:
+        if less in full and more in full:
+            _in_order(full, less, more, equal=equal)
+    return {"kind": kind, **full}
+
+
+def _in_order(full: Mapping[str, float], less: str, more: str, *, equal: bool) -> None:
+    low, high = full[less], full[more]
+    if low > high or (low == high and not equal):
+        word = "at most" if equal else "below"
+        raise InvalidDetector(f"{less}={low:g} must be {word} {more}={high:g}")
+
+
+def number(settings: Json, name: str) -> float:
+    """Read one number of complete settings."""
+    return float(settings[name])
+
+
+def readings(seconds: float, rate_hz: float, at_least: int = 0) -> int:
+    """Convert a duration to a count of readings, the nearest one.
+
+    Examples
+    --------
+    >>> readings(0.5, 50.0), readings(0.5, 0.1, at_least=1)
+    (25, 1)
+    """
+    return max(at_least, math.floor(seconds * rate_hz + 0.5))

@@ -1,0 +1,166 @@
+"""Window -> feature vector: the one versioned function that serving and training share.
+
+A window is cut into its pre-roll (what was before), its body (the event) and its
+post-roll (not looked at).  Everything is computed in float64, channel after channel in
+a fixed order, and rounded to float32 at the end, so the same window gives the same
+bytes wherever it is asked for.
+
+Per channel, over the body:
+
+=====================  ==============================================================
+mean ... crossings     plain aggregates; ``energy`` is the sum of squares, ``count``
+                       the readings, ``crossings`` those of the mean, per second
+q10 ... q90, log_q10   quantiles, and the logarithm of their size
+skew, tails            third and fourth standardised moments
+log_power, log_std     logarithms, where gestures of different strength lie evenly
+share                  log_power minus its mean over channels: shape without strength
+log_pre, gain          log power of the pre-roll, and how far the body rises above it
+roughness              log power of the differences over that of the readings
+octave1 ... octave7    log share of the spectrum in octaves down from half the rate;
+                       the last takes all that is below
+centroid               mean frequency, Hz
+third1 ... third3      share of each third of the body, and its mean (``_mean``)
+                       relative to the body's
+=====================  ==============================================================
+
+Between channels: correlation and the matrix logarithm of the second moment for every
+pair up to `PAIRED_CHANNELS` channels; beyond, correlation of neighbours only, so that
+the vector grows with the number of channels, not with its square.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from app.domain import Float32Array, FloatArray
+from app.errors import InvalidReadings
+from app.features.kernels import COLUMNS, aggregate, compare, cross, octaves
+
+FEATURE_SET = "v1"
+PAIRED_CHANNELS = 16
+LARGEST = 1e18
+"""Features are clipped to this: its square still fits into float32."""
+
+_SEGMENT = 256  # readings in one piece of the averaged spectrum
+
+
+def names(profile_channels: Sequence[str]) -> tuple[str, ...]:
+    """Names of the features, in the order of `extract`.
+
+    Examples
+    --------
+    >>> names(["x"])[:3]
+    ('x.mean', 'x.min', 'x.max')
+    >>> len(names(["x", "y"])), names(["x", "y"])[-1]
+    (84, 'y*y.log_moment')
+    """
+    channels = list(profile_channels)
+    n = len(channels)
+    pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
+    moments = [(a, b) for a in range(n) for b in range(a, n)]
+    if n > PAIRED_CHANNELS:
+        pairs, moments = [(a, a + 1) for a in range(n - 1)], []
+    return (
+        *(f"{c}.{f}" for c in channels for f in COLUMNS),
+        *(f"{channels[a]}*{channels[b]}.correlation" for a, b in pairs),
+        *(f"{channels[a]}*{channels[b]}.log_moment" for a, b in moments),
+    )
+
+
+def extract(
+    window: Float32Array, rate_hz: float, pre_roll: int = 0, post_roll: int = 0
+) -> Float32Array:
+    """Describe a window by a vector of fixed length.
+
+    Parameters
+    ----------
+    window : float array (n_readings, n_channels), finite, n_readings >= 1
+        In the units of the profile's channels.
+    rate_hz : float > 0
+        Readings per second.
+    pre_roll, post_roll : int >= 0, in readings
+        How much of `window` lies before and after the event.  Where they leave no
+        body, the whole window is the body.
+
+    Returns
+    -------
+    float32 array (n_features,)
+        Finite; bit for bit the same for the same arguments.
+
+    Raises
+    ------
+    InvalidReadings
+        If the window is empty, not two-dimensional or not finite.
+
+    Examples
+    --------
+    >>> vector = extract(np.ones((3, 2), np.float32), rate_hz=50.0)
+    >>> vector.dtype, dict(zip(names(["x", "y"]), vector))["x.sum"]
+    (dtype('float32'), np.float32(3.0))
+    """
+    if window.ndim != 2 or 0 in window.shape:
+        raise InvalidReadings(
+            f"window of shape {window.shape} must be (n_readings >= 1, n_channels >= 1)"
+        )
+    series = np.array(window.T, dtype=np.float64, order="C")
+    if not np.isfinite(series).all():
+        raise InvalidReadings("window must be finite: clean missing values before")
+    n_channels, n = series.shape
+    start, stop = max(pre_roll, 0), n - max(post_roll, 0)
+    if start >= stop:
+        start, stop = 0, n
+    body = series[:, start:stop].copy()
+    table = np.zeros((n_channels, len(COLUMNS)))
+    aggregate(body, np.sort(body, axis=1), rate_hz, table)
+    compare(series[:, :start].copy(), body, table)
+    _spectrum(body, rate_hz, table)
+    vector = np.concatenate((table.ravel(), cross(body, n_channels <= PAIRED_CHANNELS)))
+    features: Float32Array = np.clip(vector, -LARGEST, LARGEST).astype(np.float32)
+    return features
+
+
+def digest(features: Float32Array) -> str:
+    """Sixteen hexadecimal digits that tell one feature vector from another.
+
+    Examples
+    --------
+    >>> digest(np.zeros(3, np.float32))
+    '15ec7bf0b50732b4'
+    """
+    raw = np.ascontiguousarray(features, dtype="<f4").tobytes()
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+@cache
+def fingerprint() -> str:
+    """Digest of what this process's code makes of a few fixed windows.
+
+    A model carries the fingerprint it was trained with.  Code that was changed without
+    a new `FEATURE_SET` has another fingerprint, and the model is refused.  Four digits
+    of every feature count, so another machine's last bit does not.
+    """
+    text = FEATURE_SET
+    for n, channels, pre, post in ((250, 8, 40, 20), (30, 6, 0, 0), (7, 20, 2, 1)):
+        # integers only: the same on every machine and in every version of numpy
+        ramp = np.arange(n * channels, dtype=np.int64).reshape(n, channels)
+        counts = (ramp * 7919 + ramp**2 * 31) % 2003 - 700
+        window: Float32Array = (counts / 8).astype(np.float32)
+        text += ",".join(f"{v:.3e}" for v in extract(window, 50.0, pre, post))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _spectrum(body: FloatArray, rate_hz: float, table: FloatArray) -> None:
+    """Average the power spectra of pieces of the body, each less its mean."""
+    n_channels, n = body.shape
+    length = min(n, _SEGMENT)
+    power = np.zeros((n_channels, length // 2 + 1))
+    starts = [*range(0, n - length, length), n - length]  # the last one ends at the end
+    for a in starts:
+        piece = body[:, a : a + length]
+        bins = np.fft.rfft(piece - piece.mean(axis=1, keepdims=True), axis=1)
+        power += bins.real**2 + bins.imag**2
+    octaves(power, length, rate_hz, table)

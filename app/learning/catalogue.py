@@ -1,0 +1,103 @@
+"""Which estimators there are and what each can do; known without importing them.
+
+The serving process checks requests against this and never loads scikit-learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.domain import Profile
+from app.errors import CannotLearn
+
+FULL, INCREMENTAL, AUTO = "full", "incremental", "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class EstimatorSpec:
+    """A kind of estimator by name.
+
+    Parameters
+    ----------
+    name : str
+    modes : bool
+        Whether it tells the modes of a class apart (see `estimators`).
+    incremental : bool
+        Whether it can go on learning from new rows alone.
+    """
+
+    name: str
+    modes: bool = True
+    incremental: bool = False
+
+
+ESTIMATORS: Mapping[str, EstimatorSpec] = {
+    spec.name: spec
+    for spec in (
+        EstimatorSpec("blend"),
+        EstimatorSpec("logistic"),
+        EstimatorSpec("lda"),
+        EstimatorSpec("extra_trees"),
+        EstimatorSpec("boosting", modes=False),
+        EstimatorSpec("sgd", incremental=True),
+    )
+}
+
+PORTFOLIO = ("blend", "logistic", "extra_trees")
+"""What ``auto`` chooses from, the one we trust most on new sessions first."""
+
+
+def spec_of(name: str) -> EstimatorSpec:
+    """Look up an estimator.
+
+    Raises
+    ------
+    CannotLearn
+        If there is none of this name.
+    """
+    if name not in ESTIMATORS:
+        raise CannotLearn(
+            f"estimator {name!r} is none of {AUTO}, {', '.join(sorted(ESTIMATORS))}"
+        )
+    return ESTIMATORS[name]
+
+
+def incremental_spec(name: str) -> EstimatorSpec:
+    """Look up an estimator that is asked to learn incrementally; ``auto`` finds one.
+
+    Raises
+    ------
+    CannotLearn
+        If the estimator has no ``partial_fit``.
+    """
+    able = [s.name for s in ESTIMATORS.values() if s.incremental]
+    spec = ESTIMATORS[able[0]] if name == AUTO else spec_of(name)
+    if not spec.incremental:
+        raise CannotLearn(
+            f"estimator {name!r} cannot learn incrementally (it has no partial_fit); "
+            f"these can: {', '.join(able)}"
+        )
+    return spec
+
+
+def kinds(profile: Profile, mode: str | None = None) -> tuple[str, ...]:
+    """Return the kinds of challenger that a retrain makes.
+
+    ``auto`` makes both where the profile's estimator allows, otherwise the full one.
+
+    Raises
+    ------
+    CannotLearn
+        If there is no such estimator or mode, or incremental training is asked of an
+        estimator without ``partial_fit``.
+    """
+    mode = profile.retrain.mode if mode is None else mode
+    estimator = profile.retrain.estimator
+    if mode not in (AUTO, FULL, INCREMENTAL):
+        raise CannotLearn(f"mode {mode!r} is none of {AUTO}, {FULL}, {INCREMENTAL}")
+    able = estimator == AUTO or spec_of(estimator).incremental
+    if mode == INCREMENTAL:
+        incremental_spec(estimator)
+        return (INCREMENTAL,)
+    return (FULL, INCREMENTAL) if mode == AUTO and able else (FULL,)

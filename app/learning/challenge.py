@@ -1,0 +1,199 @@
+"""One retrain from rows to verdict, pure: what the trainer calls in a thread.
+
+A challenger is fitted to the training rows and judged on the hold-out.  A full one is
+then fitted once more, by the same recipe, to all rows: while labels are few, a seventh
+of them is worth a point or two of accuracy.  So what serves has learnt the hold-out and
+can never be judged by it; the next retrain judges the champion by its *judged* model,
+fitted again from the manifest, which the fixed seed makes the same.  Incremental models
+are served as they were judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.domain import LabelledWindow, Profile
+from app.learning.catalogue import FULL, INCREMENTAL
+from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
+from app.learning.evaluate import Report, evaluate
+from app.learning.export import export
+from app.learning.incremental import train_incremental
+from app.learning.model import Model, ModelCard
+from app.learning.promotion import Candidate, Decision, Policy, decide
+from app.learning.train import Progress, Trained, train_full
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Champion:
+    """The serving version, as the trainer sees it."""
+
+    model: Model
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Challenger:
+    """A trained version, judged, and everything its row needs.
+
+    Parameters
+    ----------
+    kind : "full" or "incremental"
+    onnx : bytes
+    card : ModelCard
+    manifest : Manifest
+    report : dict
+        JSON: hold-out scores, search, split rule, seed, champion's scores.
+    decision : Decision
+    state : bytes or None
+        For the next incremental training.
+    """
+
+    kind: str
+    onnx: bytes
+    card: ModelCard
+    manifest: Manifest
+    report: dict[str, object]
+    decision: Decision
+    state: bytes | None
+
+
+def challenge(
+    profile: Profile,
+    rows: Sequence[LabelledWindow],
+    *,
+    kind: str,
+    seed: int,
+    progress: Progress,
+    champion: Champion | None = None,
+    parent_state: bytes | None = None,
+    policy: Policy | None = None,
+) -> Challenger:
+    """Train one challenger and judge it against the champion.
+
+    Parameters
+    ----------
+    profile : Profile
+    rows : labelled windows, all of the profile's, in any order
+    kind : {"full", "incremental"}
+    seed : int >= 0
+    progress : function of (what is being done, share done)
+        May raise `Cancelled`.
+    champion : Champion, optional
+    parent_state : bytes, optional
+        Verified state of the incremental parent.
+    policy : Policy, optional
+
+    Raises
+    ------
+    CannotLearn
+        If there are too few classes, or the estimator cannot learn so.
+    ArtefactError
+        If the fitted estimator cannot be served.
+    """
+    progress(f"features of {len(rows)} labelled windows", 0.0)
+    dataset = build(profile, rows)
+    parts = split(dataset)
+    train, holdout = dataset.take(parts.train), dataset.take(parts.holdout)
+    estimator = profile.retrain.estimator
+    if kind == INCREMENTAL:
+        trained = train_incremental(
+            parent_state, train, estimator, seed=seed, progress=progress
+        )
+    else:
+        trained = train_full(train, estimator, seed=seed, progress=progress)
+    progress("exporting", 0.85)
+    onnx, card = export(trained, profile, train, holdout)
+    progress(f"judging on {len(holdout)} held-out events", 0.9)
+    listed = manifest(dataset, parts)
+    report = evaluate(Model.load(onnx, card), holdout)
+    ours = Candidate(
+        report, len(train), _groups(train), trained.search.get(trained.name)
+    )
+    theirs = _champion(champion, profile, dataset, holdout)
+    decision = decide(theirs, ours, policy)
+    if kind == FULL:
+        again = train_full(dataset, trained.name, seed=seed, progress=progress)
+        served = export(again, profile, train, holdout)
+        after = evaluate(Model.load(*served), holdout)
+        # whoever has learnt the hold-out knows it; if not, the fit went wrong
+        if after.accuracy >= report.accuracy:
+            onnx, card = served
+            listed = replace(listed, refitted=Recipe(trained.name, seed))
+    card = card.with_unknown_below(report.unknown_below)
+    story = _story(kind, trained, train, report, theirs, decision, listed)
+    return Challenger(kind, onnx, card, listed, story, decision, trained.state)
+
+
+def best(challengers: Sequence[Challenger]) -> Challenger | None:
+    """Return the one to promote, if any: most held-out events right, then the full."""
+    able = [c for c in challengers if c.decision.promotes]
+    return max(
+        able,
+        key=lambda c: (c.decision.numbers["challenger_accuracy"], c.kind == FULL),
+        default=None,
+    )
+
+
+def _groups(rows: Dataset) -> frozenset[tuple[str, str]]:
+    return frozenset(zip(rows.devices, rows.labels, strict=True))
+
+
+def _champion(
+    champion: Champion | None, profile: Profile, dataset: Dataset, holdout: Dataset
+) -> Candidate | None:
+    """Judge the champion's judged model on hold-out rows that it was not trained on."""
+    if champion is None:
+        return None
+    known = dict(champion.manifest.train)
+    unseen = holdout.without(known)
+    learnt = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
+    learnt = replace(learnt, labels=tuple(known[e] for e in learnt.events))
+    model, recipe = champion.model, champion.manifest.refitted
+    if recipe is not None and len(learnt.classes) > 1:
+        judged = train_full(learnt, recipe.estimator, seed=recipe.seed, progress=_quiet)
+        model = Model.load(*export(judged, profile, learnt))
+    return Candidate(evaluate(model, unseen), len(known), _groups(learnt))
+
+
+def _quiet(_: str, __: float) -> None:
+    """Show no progress: the champion is not what the user waits for."""
+
+
+def _story(
+    kind: str,
+    trained: Trained,
+    train: Dataset,
+    report: Report,
+    champion: Candidate | None,
+    decision: Decision,
+    listed: Manifest,
+) -> dict[str, object]:
+    through: datetime | None = max(train.at, default=None)
+    compared: Mapping[str, object] | None = (
+        None if champion is None else champion.report.to_json()
+    )
+    return {
+        "kind": kind,
+        "estimator": trained.name,
+        "seed": trained.seed,
+        "n_train": len(train),
+        "n_holdout": report.n,
+        "trained_through": None if through is None else through.isoformat(),
+        "split": listed.rule,
+        "served": (
+            "the model that was judged"
+            if listed.refitted is None
+            else "refitted on training and held-out rows after the judgement; "
+            "the scores are those of the model that had not seen the hold-out"
+        ),
+        "search": trained.search,
+        "restarted": trained.restarted,
+        "modes": len(trained.modes.names),
+        "holdout": report.to_json(),
+        "champion_holdout": compared,
+        "verdict": decision.verdict,
+        "reason": decision.reason,
+        "numbers": decision.numbers,
+    }

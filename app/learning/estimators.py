@@ -1,0 +1,168 @@
+"""The portfolio: what may be trained, and how it treats devices and rare classes.
+
+**Modes.**  The same class looks different on every arm: what all devices have in common
+is less than what one device repeats.  So an estimator is trained to tell *modes*, pairs
+of (device, class), and the probability of a class is the sum over its modes.  A window
+of a known device finds its own device's mode by itself; nothing but the window and the
+model is needed to predict.  Classes that few rows of a device have, and devices beyond
+`MAX_MODES`, share one mode per class.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from app.learning.catalogue import EstimatorSpec
+from app.learning.dataset import Dataset
+
+MAX_MODES = 128
+MIN_MODE_ROWS = 2
+MAX_CLASS_WEIGHT = 10.0
+"""How much more a row of a rare class may count than the average row."""
+CLIP = 3.0
+"""Standardised features of linear models end here: one wild reading must not decide."""
+
+Weights = dict[int, float]
+
+
+def _linear(last: Any) -> Pipeline:
+    return Pipeline(
+        [
+            ("double", FunctionTransformer(np.asarray, kw_args={"dtype": np.float64})),
+            ("scale", StandardScaler()),
+            ("clip", FunctionTransformer(np.clip, kw_args=CLIP_LIMITS)),
+            ("linear", last),
+        ]
+    )
+
+
+CLIP_LIMITS = {"a_min": -CLIP, "a_max": CLIP}
+
+
+def _logistic(seed: int, weights: Weights) -> Any:
+    # C: the best of 0.01 .. 1 on myo, flat around it on the other sets
+    return _linear(LogisticRegression(C=0.05, max_iter=1000, class_weight=weights))
+
+
+def _lda(seed: int, weights: Weights) -> Any:
+    return _linear(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.5))
+
+
+def _extra_trees(seed: int, weights: Weights) -> Any:
+    # leaves are limited so that the artefact stays below about 10 MB
+    return ExtraTreesClassifier(
+        150, max_leaf_nodes=1000, class_weight=weights, random_state=seed, n_jobs=1
+    )
+
+
+def _blend(seed: int, weights: Weights) -> Any:
+    members = [
+        ("logistic", _logistic(seed, weights)),
+        ("trees", _extra_trees(seed, weights)),
+    ]
+    return VotingClassifier(members, voting="soft", n_jobs=1)
+
+
+def _boosting(seed: int, weights: Weights) -> Any:
+    return HistGradientBoostingClassifier(
+        max_iter=60,
+        min_samples_leaf=5,
+        early_stopping=False,
+        class_weight=weights,
+        random_state=seed,
+    )
+
+
+def _sgd(seed: int, weights: Weights) -> Any:
+    return _linear(
+        SGDClassifier(
+            loss="log_loss",
+            alpha=1e-2,
+            learning_rate="constant",
+            eta0=0.02,
+            average=True,
+            random_state=seed,
+        )
+    )
+
+
+_MAKERS: Mapping[str, Callable[[int, Weights], Any]] = {
+    "blend": _blend,
+    "logistic": _logistic,
+    "lda": _lda,
+    "extra_trees": _extra_trees,
+    "boosting": _boosting,
+    "sgd": _sgd,
+}
+
+
+def make(spec: EstimatorSpec, seed: int, weights: Weights) -> Any:
+    """Return an unfitted scikit-learn classifier over mode numbers."""
+    return _MAKERS[spec.name](seed, weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """The modes that an estimator tells apart, and the class that each belongs to.
+
+    `names` are (device, label); device "" stands for all that have no own mode.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    classes: tuple[str, ...]
+
+    def matrix(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return ones where a mode belongs to a class, (n_modes, n_classes)."""
+        table = np.zeros((len(self.names), len(self.classes)))
+        for i, (_, label) in enumerate(self.names):
+            table[i, self.classes.index(label)] = 1.0
+        return table
+
+    def numbers(self, rows: Dataset) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Return the mode of every row, (n_rows,); -1 where there is none."""
+        index = {name: i for i, name in enumerate(self.names)}
+        pairs = zip(rows.devices, rows.labels, strict=True)
+        return np.array(
+            [index.get((d, y), index.get(("", y), -1)) for d, y in pairs],
+            dtype=np.int64,
+        )
+
+
+def find_modes(rows: Dataset, by_device: bool) -> Modes:
+    """Choose the modes of a dataset: devices with most labels first."""
+    classes = rows.classes
+    pairs = Counter(zip(rows.devices, rows.labels, strict=True))
+    own: set[tuple[str, str]] = set()
+    if by_device and len(set(rows.devices)) > 1:
+        per_device = Counter(rows.devices)
+        for device in sorted(per_device, key=lambda d: (-per_device[d], d)):
+            mine = {(device, y) for y in classes if pairs[(device, y)] >= MIN_MODE_ROWS}
+            if len(own | mine) + len(classes) > MAX_MODES:
+                break
+            own |= mine
+    shared = {("", y) for (d, y) in pairs if (d, y) not in own}
+    return Modes(tuple(sorted(own | shared)), classes)
+
+
+def weigh(rows: Dataset, modes: Modes) -> Weights:
+    """Weight per mode so that rare classes count, within `MAX_CLASS_WEIGHT`."""
+    count = Counter(rows.labels)
+    even = len(rows) / len(count)
+    return {
+        i: min(even / count[label], MAX_CLASS_WEIGHT)
+        for i, (_, label) in enumerate(modes.names)
+    }

@@ -1,0 +1,200 @@
+"""How good a model is on rows that it was not trained on: the report of a version."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+
+from app.domain import FloatArray, Json
+from app.learning.dataset import Dataset
+from app.learning.model import Model
+
+CALIBRATION_BINS = 10
+FALSE_REJECTION = 0.05
+"""Share of right answers that may be flagged ``unknown``."""
+MIN_CALIBRATION_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class: shares in [0, 1]; `n` true rows.  NaN-free: 0 where undefined."""
+
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A model's answers on labelled rows.
+
+    Parameters
+    ----------
+    n : int
+        Rows judged; everything else is 0 when it is 0.
+    accuracy, macro_f1 : float in [0, 1]
+        `macro_f1` averages over the classes that occur.
+    majority : float in [0, 1]
+        Accuracy of always saying the most frequent class of the rows.
+    brier : float in [0, 2]
+        Mean squared distance of the probabilities from the truth.
+    ece : float in [0, 1]
+        Expected calibration error over ten bins of the best class's probability.
+    classes : classes of the model and of the rows, sorted
+    per_class : score of every class
+    confusion : rows of truth, columns of answer, in the order of `classes`
+    per_device : (accuracy, rows) of every device
+    correct : whether the best class was right, per event
+    """
+
+    n: int
+    accuracy: float
+    macro_f1: float
+    majority: float
+    brier: float
+    ece: float
+    classes: tuple[str, ...]
+    per_class: dict[str, ClassScore]
+    confusion: tuple[tuple[int, ...], ...]
+    per_device: dict[str, tuple[float, int]]
+    correct: dict[UUID, bool] = field(repr=False)
+    unknown_below: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain JSON, without the row by row answers."""
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "majority": self.majority,
+            "brier": self.brier,
+            "ece": self.ece,
+            "classes": list(self.classes),
+            "per_class": {
+                name: {
+                    "precision": s.precision,
+                    "recall": s.recall,
+                    "f1": s.f1,
+                    "n": s.n,
+                }
+                for name, s in self.per_class.items()
+            },
+            "confusion": [list(row) for row in self.confusion],
+            "per_device": {
+                d: {"accuracy": a, "n": n} for d, (a, n) in self.per_device.items()
+            },
+            "unknown_below": self.unknown_below,
+        }
+
+
+def evaluate(model: Model, rows: Dataset) -> Report:
+    """Ask the served model about every row, one by one, as the live path does."""
+    said = [model.predict(row) for row in rows.features]
+    labels = [p.label for p in said]
+    classes = tuple(sorted({*model.classes, *rows.labels}))
+    place = {name: i for i, name in enumerate(classes)}
+    table = np.zeros((len(classes), len(classes)), dtype=np.int64)
+    for truth, label in zip(rows.labels, labels, strict=True):
+        table[place[truth], place[label]] += 1
+    per_class = {name: _score(table, i) for i, name in enumerate(classes)}
+    present = [s for s in per_class.values() if s.n]
+    right = np.array(
+        [a == b for a, b in zip(labels, rows.labels, strict=True)], dtype=bool
+    )
+    probabilities = np.zeros((len(rows), len(classes)))
+    columns = [place[name] for name in model.classes]
+    for i, prediction in enumerate(said):
+        probabilities[i, columns] = prediction.probabilities
+    truth_at = np.array([place[y] for y in rows.labels], dtype=np.int64)
+    n = len(rows)
+    top = probabilities.max(axis=1) if n else np.empty(0)
+    return Report(
+        n=n,
+        accuracy=float(right.mean()) if n else 0.0,
+        macro_f1=float(np.mean([s.f1 for s in present])) if n else 0.0,
+        majority=float(table.sum(axis=1).max() / n) if n else 0.0,
+        brier=_brier(probabilities, truth_at),
+        ece=_calibration_error(top, right),
+        classes=classes,
+        per_class=per_class,
+        confusion=tuple(tuple(int(v) for v in row) for row in table),
+        per_device=_by_device(rows, right),
+        correct=dict(zip(rows.events, (bool(r) for r in right), strict=True)),
+        unknown_below=_unknown_below(top[right]) if n else 0.0,
+    )
+
+
+def report_from_json(data: Json) -> Report:
+    """Read the numbers that `Report.to_json` wrote; who was right is not among them."""
+    return Report(
+        n=int(data["n"]),
+        accuracy=float(data["accuracy"]),
+        macro_f1=float(data["macro_f1"]),
+        majority=float(data["majority"]),
+        brier=float(data["brier"]),
+        ece=float(data["ece"]),
+        classes=tuple(data["classes"]),
+        per_class={k: ClassScore(**v) for k, v in data["per_class"].items()},
+        confusion=tuple(tuple(row) for row in data["confusion"]),
+        per_device={k: (v["accuracy"], v["n"]) for k, v in data["per_device"].items()},
+        correct={},
+        unknown_below=float(data["unknown_below"]),
+    )
+
+
+def _score(
+    table: np.ndarray[tuple[int, int], np.dtype[np.int64]], i: int
+) -> ClassScore:
+    hit, true, said = int(table[i, i]), int(table[i].sum()), int(table[:, i].sum())
+    precision = hit / said if said else 0.0
+    recall = hit / true if true else 0.0
+    f1 = 2 * hit / (true + said) if true + said else 0.0
+    return ClassScore(precision, recall, f1, true)
+
+
+def _brier(
+    probabilities: FloatArray, truth: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> float:
+    if not len(truth):
+        return 0.0
+    target = np.zeros_like(probabilities)
+    target[np.arange(len(truth)), truth] = 1.0
+    return float(((probabilities - target) ** 2).sum(axis=1).mean())
+
+
+def _calibration_error(
+    top: FloatArray, right: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> float:
+    """Mean over bins of |share right - mean probability| (Guo et al., 2017)."""
+    bins = np.minimum((top * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [
+        abs(float(right[bins == b].sum()) - float(top[bins == b].sum()))
+        for b in range(CALIBRATION_BINS)
+    ]
+    return sum(gaps) / len(top) if len(top) else 0.0
+
+
+def _by_device(
+    rows: Dataset, right: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> dict[str, tuple[float, int]]:
+    out = {}
+    for device in sorted(set(rows.devices)):
+        mine = right[[d == device for d in rows.devices]]
+        out[device] = (float(mine.mean()), len(mine))
+    return out
+
+
+def _unknown_below(right: FloatArray) -> float:
+    """Threshold that rejects at most `FALSE_REJECTION` of right answers; 0 if too few.
+
+    The conformal rank: of n + 1 exchangeable right answers, at most
+    ``floor((n + 1) * rate)`` fall below it.
+    """
+    rank = math.floor((len(right) + 1) * FALSE_REJECTION)
+    if len(right) < MIN_CALIBRATION_ROWS or rank < 1:
+        return 0.0
+    return float(np.sort(right)[rank - 1])

@@ -1,0 +1,152 @@
+"""New rows -> the parent estimator, a step further; or from the start where it must.
+
+Beside the new rows go replayed old ones, so that no class and no device is forgotten.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from app.errors import ArtefactError
+from app.learning.catalogue import EstimatorSpec, incremental_spec
+from app.learning.dataset import Dataset
+from app.learning.estimators import Modes, find_modes, make, weigh
+from app.learning.train import Progress, Trained, require_classes
+
+EPOCHS = 60
+"""Passes over the rows when an incremental estimator starts."""
+REPLAY = 2000
+"""Old rows kept beside an incremental estimator, so that it forgets no class."""
+NEW_EPOCHS = 15
+STATE_VERSION = 1
+
+
+def train_incremental(
+    parent_state: bytes | None,
+    rows: Dataset,
+    estimator: str = "auto",
+    *,
+    seed: int,
+    progress: Progress,
+) -> Trained:
+    """Go on learning from the rows that the parent has not seen.
+
+    `rows` are all training rows; those the parent learnt are told by their event id.
+    With the new rows an even share of old ones is replayed.  The estimator begins
+    anew, from all rows, when there is no parent, when a mode appears that it does not
+    know (``partial_fit`` cannot grow), or when an old row changed its label.
+
+    Raises
+    ------
+    CannotLearn
+        If the estimator cannot, or there are fewer than two classes.
+    ArtefactError
+        If the parent's state is not readable.
+    """
+    spec = incremental_spec(estimator)
+    require_classes(rows)
+    modes = find_modes(rows, spec.modes)
+    with threadpool_limits(1):
+        parent = _read(parent_state) if parent_state is not None else None
+        why = _why_restart(parent, spec, rows, modes)
+        if parent is None or why:
+            progress(f"fitting {spec.name} to {len(rows)} rows", 0.3)
+            fitted = make(spec, seed, weigh(rows, modes))
+            new = np.arange(len(rows))
+            epochs = EPOCHS
+        else:
+            modes, fitted = parent["modes"], parent["fitted"]
+            known = parent["seen"]
+            new = np.array(
+                [i for i, e in enumerate(rows.events) if e.hex not in known], dtype=int
+            )
+            progress(f"{spec.name} goes on with {len(new)} new rows", 0.3)
+            epochs = NEW_EPOCHS
+        _advance(fitted, rows, new, modes, seed, epochs, first=epochs == EPOCHS)
+        state = _write(spec, fitted, modes, rows)
+    return Trained(spec.name, fitted, modes, seed, len(rows), {}, state, why)
+
+
+def _why_restart(
+    parent: dict[str, Any] | None, spec: EstimatorSpec, rows: Dataset, modes: Modes
+) -> str:
+    if parent is None:
+        return "no parent to go on from"
+    if parent["name"] != spec.name:
+        return f"the parent is {parent['name']}, not {spec.name}"
+    if parent["width"] != rows.features.shape[1]:
+        return "the feature set changed"
+    strange = set(modes.names) - set(parent["modes"].names)
+    if strange or modes.classes != parent["modes"].classes:
+        return f"new classes or devices: {len(strange)} modes are not the parent's"
+    seen = parent["seen"]
+    pairs = zip(rows.events, rows.labels, strict=True)
+    changed = sum(e.hex in seen and seen[e.hex] != y for e, y in pairs)
+    return f"{changed} labels were corrected" if changed else ""
+
+
+def _advance(
+    fitted: Any,
+    rows: Dataset,
+    new: NDArray[np.int64],
+    modes: Modes,
+    seed: int,
+    epochs: int,
+    *,
+    first: bool,
+) -> None:
+    """Run stochastic gradient steps over new rows mixed with old ones."""
+    if not len(new):
+        return
+    scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
+    scale.partial_fit(rows.features[new].astype(np.float64))
+    random = np.random.default_rng(seed + len(rows))
+    old = np.setdiff1d(np.arange(len(rows)), new)[-REPLAY:]
+    target = modes.numbers(rows)
+    by_mode = weigh(rows, modes)
+    weight = np.array([by_mode[int(m)] for m in target])
+    table = fitted[:-1].transform(rows.features)
+    for _ in range(epochs):
+        replayed = random.choice(old, min(len(old), 3 * len(new)), replace=False)
+        batch = random.permutation(np.concatenate((new, replayed)))
+        every = np.arange(len(modes.names)) if first else None
+        linear.partial_fit(
+            table[batch], target[batch], classes=every, sample_weight=weight[batch]
+        )
+        first = False
+
+
+def _write(spec: EstimatorSpec, fitted: Any, modes: Modes, rows: Dataset) -> bytes:
+    out = io.BytesIO()
+    seen = {e.hex: y for e, y in zip(rows.events, rows.labels, strict=True)}
+    joblib.dump(
+        {
+            "version": STATE_VERSION,
+            "name": spec.name,
+            "fitted": fitted,
+            "modes": modes,
+            "seen": seen,
+            "width": rows.features.shape[1],
+        },
+        out,
+    )
+    return out.getvalue()
+
+
+def _read(state: bytes) -> dict[str, Any]:
+    """Read a parent's state: bytes that the caller verified by their digest."""
+    try:
+        parent = joblib.load(io.BytesIO(state))
+        if parent["version"] != STATE_VERSION:
+            raise ArtefactError(f"training state of version {parent['version']}")
+    except ArtefactError:
+        raise
+    except Exception as error:
+        raise ArtefactError(f"training state is not readable: {error}") from error
+    return dict(parent)

@@ -1,0 +1,268 @@
+"""The serving half: a verified graph and its card, and the one way to ask it.
+
+    prediction = classify(model, window, pre_roll, post_roll)
+
+is the only path from a window to a prediction: live stream, ``POST /classify``, replay,
+evaluation and tests call it, and one row is inferred at a time, so the bits do not
+depend on who asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from app import features
+from app.domain import Float32Array, Json, Prediction
+from app.errors import ArtefactError, InvalidReadings
+from app.learning.artefact import INPUT, OUTPUT, inspect, open_session
+
+SELF_TEST_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Rows that the trainer asked the model, and what it answered.
+
+    `rows` (n, n_features) and `probabilities` (n, n_classes).
+    """
+
+    rows: tuple[tuple[float, ...], ...]
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What vouches for a graph: kept in the database row, not in the file.
+
+    Parameters
+    ----------
+    profile : str
+    classes : tuple of str, in the order of the probabilities
+    channels : tuple of str
+    rate_hz : float, readings per second
+    feature_set : str
+    features_code : str
+        `features.fingerprint` of the trainer.
+    estimator : str
+    graph_sha256 : str
+    unknown_below : float
+        A best class less probable than this is flagged ``unknown``.
+    selftest : SelfTest
+    """
+
+    profile: str
+    classes: tuple[str, ...]
+    channels: tuple[str, ...]
+    rate_hz: float
+    feature_set: str
+    features_code: str
+    estimator: str
+    graph_sha256: str
+    unknown_below: float
+    selftest: SelfTest
+
+    def with_unknown_below(self, unknown_below: float) -> ModelCard:
+        """Return the card with another threshold."""
+        return replace(self, unknown_below=unknown_below)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain JSON; `from_json` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Json) -> ModelCard:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ArtefactError
+            If the card is not whole.
+        """
+        try:
+            test = data["selftest"]
+            return cls(
+                profile=str(data["profile"]),
+                classes=tuple(str(c) for c in data["classes"]),
+                channels=tuple(str(c) for c in data["channels"]),
+                rate_hz=float(data["rate_hz"]),
+                feature_set=str(data["feature_set"]),
+                features_code=str(data["features_code"]),
+                estimator=str(data["estimator"]),
+                graph_sha256=str(data["graph_sha256"]),
+                unknown_below=float(data["unknown_below"]),
+                selftest=SelfTest(
+                    tuple(tuple(float(v) for v in r) for r in test["rows"]),
+                    tuple(tuple(float(v) for v in r) for r in test["probabilities"]),
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArtefactError(f"the model card is not whole: {error!r}") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A model version, verified and ready; safe to share between threads.
+
+    Parameters
+    ----------
+    version : int
+        0 for a challenger that has no number yet.
+    card : ModelCard
+    n_features : int
+    session : onnxruntime.InferenceSession
+    """
+
+    version: int
+    card: ModelCard
+    n_features: int
+    session: onnxruntime.InferenceSession
+
+    @classmethod
+    def load(cls, onnx: bytes, card: ModelCard, version: int = 0) -> Model:
+        """Verify an artefact against its card, warm it up and test it.
+
+        Raises
+        ------
+        ArtefactError
+            If the bytes are not the card's, not an ONNX graph of ours, made for
+            another feature code, or do not answer the self-test as the trainer's did.
+        """
+        if card.feature_set != features.FEATURE_SET:
+            raise ArtefactError(
+                f"the model reads feature set {card.feature_set!r}, "
+                f"this process extracts {features.FEATURE_SET!r}"
+            )
+        if card.features_code != features.fingerprint():
+            raise ArtefactError(
+                f"feature set {card.feature_set!r} of this process is not the one the "
+                f"model was trained with ({features.fingerprint()} is not "
+                f"{card.features_code}): its code changed without a new version"
+            )
+        if len(set(card.classes)) != len(card.classes) or len(card.classes) < 2:
+            raise ArtefactError(f"classes {card.classes} must be two or more, unique")
+        if not 0.0 <= card.unknown_below <= 1.0:
+            raise ArtefactError(f"unknown_below={card.unknown_below} must be in [0, 1]")
+        n_features = len(features.names(card.channels))
+        inspect(
+            onnx,
+            sha256=card.graph_sha256,
+            n_features=n_features,
+            n_classes=len(card.classes),
+        )
+        model = cls(version, card, n_features, open_session(onnx))
+        model._test()
+        return model
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile the model was trained for."""
+        return self.card.profile
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes in the order of the probabilities."""
+        return self.card.classes
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels of a window."""
+        return len(self.card.channels)
+
+    @property
+    def rate_hz(self) -> float:
+        """Readings per second of a window."""
+        return self.card.rate_hz
+
+    @property
+    def feature_set(self) -> str:
+        """Version of the features that the model reads."""
+        return self.card.feature_set
+
+    @property
+    def unknown_below(self) -> float:
+        """Least probability at which the best class is believed."""
+        return self.card.unknown_below
+
+    def predict(self, row: Float32Array) -> Prediction:
+        """Answer one feature vector (n_features,), float32.
+
+        Raises
+        ------
+        InvalidReadings
+            If the vector has the wrong length.
+        ArtefactError
+            If the graph answers with something that is no probability.
+        """
+        said = self._infer(row)
+        best = int(np.argmax(said))
+        return Prediction(
+            label=self.classes[best],
+            probability=float(said[best]),
+            classes=self.classes,
+            probabilities=tuple(said.tolist()),
+            unknown=bool(said[best] < self.unknown_below),
+            model_version=self.version,
+            features_digest=features.digest(row),
+        )
+
+    def _infer(self, row: Float32Array) -> Float32Array:
+        if row.shape != (self.n_features,):
+            raise InvalidReadings(
+                f"features of shape {row.shape} must be ({self.n_features},)"
+            )
+        feed = {INPUT: np.ascontiguousarray(row[None], dtype=np.float32)}
+        try:
+            out: Any = self.session.run([OUTPUT], feed)[0][0]
+        except Exception as error:  # whatever the runtime raises, the graph is bad
+            raise ArtefactError(f"the graph cannot be run: {error}") from error
+        if not (np.isfinite(out).all() and abs(float(out.sum()) - 1.0) < 1e-3):
+            raise ArtefactError(f"the graph answers {out.tolist()}: no probabilities")
+        said: Float32Array = out
+        return said
+
+    def _test(self) -> None:
+        test = self.card.selftest
+        if not test.rows or len(test.rows) != len(test.probabilities):
+            raise ArtefactError("the card has no self-test")
+        for row, expected in zip(test.rows, test.probabilities, strict=True):
+            try:
+                said = self._infer(np.array(row, dtype=np.float32))
+            except InvalidReadings as error:
+                raise ArtefactError(f"self-test: {error}") from error
+            if len(expected) != len(said):
+                raise ArtefactError("self-test: wrong number of probabilities")
+            worst = float(np.abs(said - np.array(expected)).max())
+            if not worst <= SELF_TEST_TOLERANCE:
+                raise ArtefactError(
+                    f"self-test: probabilities differ by {worst:.2g} from the trainer's"
+                )
+
+
+def classify(
+    model: Model, window: Float32Array, pre_roll: int = 0, post_roll: int = 0
+) -> Prediction:
+    """Say what a window shows: a pure function of the window and the model version.
+
+    Parameters
+    ----------
+    model : Model
+    window : float32 array (n_readings, n_channels), finite
+        In the units of the profile's channels, at the model's `rate_hz`.
+    pre_roll, post_roll : int >= 0, in readings
+        How much of `window` lies before and after the event.
+
+    Raises
+    ------
+    InvalidReadings
+        If the window is empty, not finite, or has another number of channels.
+    """
+    if window.ndim != 2 or window.shape[1] != model.n_channels:
+        raise InvalidReadings(
+            f"window of shape {window.shape} must be (n_readings, {model.n_channels})"
+        )
+    row = features.extract(window, model.rate_hz, pre_roll, post_roll)
+    return model.predict(row)

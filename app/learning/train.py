@@ -1,0 +1,162 @@
+"""All rows -> fitted estimator: one thread, one seed.
+
+The same rows and the same seed give the same artefact, so nothing here looks at a
+clock: the search for an estimator is bounded by rows and folds, not by seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from app.domain import Float32Array, FloatArray
+from app.errors import CannotLearn
+from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
+from app.learning.dataset import Dataset
+from app.learning.estimators import Modes, find_modes, make, weigh
+
+Progress = Callable[[str, float], None]
+
+FOLDS = 3
+SEARCH_ROWS = 2000
+"""Cross-validation looks at no more rows than these, drawn evenly over time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A fitted estimator with all that its export and report need.
+
+    Parameters
+    ----------
+    name : str
+        Key of `ESTIMATORS`.
+    fitted : scikit-learn classifier over mode numbers
+    modes : Modes
+    seed : int
+    n_train : int
+    search : dict of str to float
+        Cross-validated accuracy of every estimator tried; empty if none was.
+    state : bytes or None
+        For the next incremental training; only the trainer reads it, by its digest.
+    restarted : str
+        Why an incremental training began anew; empty if it did not.
+    """
+
+    name: str
+    fitted: Any
+    modes: Modes
+    seed: int
+    n_train: int
+    search: dict[str, float] = field(default_factory=dict)
+    state: bytes | None = None
+    restarted: str = ""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes that the model tells apart, sorted."""
+        return self.modes.classes
+
+    def probabilities(self, table: Float32Array) -> FloatArray:
+        """Return (n_rows, n_classes) as scikit-learn computes it."""
+        with threadpool_limits(1):
+            return _probabilities(self.fitted, self.modes, table)
+
+
+def train_full(
+    rows: Dataset, estimator: str = "auto", *, seed: int, progress: Progress
+) -> Trained:
+    """Fit an estimator to all rows; ``auto`` chooses one by cross-validation.
+
+    Raises
+    ------
+    CannotLearn
+        If there are fewer than two classes, or no such estimator.
+    """
+    require_classes(rows)
+    with threadpool_limits(1):
+        search: dict[str, float] = {}
+        if estimator == "auto":
+            search = _search(rows, seed, progress)
+            estimator = choose(search, len(rows))
+        spec = spec_of(estimator)
+        progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
+        modes = find_modes(rows, spec.modes)
+        fitted = _fit(spec, rows, modes, seed)
+    return Trained(spec.name, fitted, modes, seed, len(rows), search)
+
+
+def choose(search: dict[str, float], n_rows: int) -> str:
+    """Take the first of the portfolio that is not measurably worse than the best.
+
+    Folds within one session flatter whatever remembers it best, so a lead within one
+    standard error decides nothing; the order of the portfolio does.
+
+    Examples
+    --------
+    >>> choose({"blend": 0.95, "logistic": 0.955}, n_rows=100)
+    'blend'
+    >>> choose({"blend": 0.80, "logistic": 0.95}, n_rows=100)
+    'logistic'
+    """
+    best = max(search.values())
+    error = float(np.sqrt(max(best * (1 - best), 1e-4) / n_rows))
+    return next(n for n in PORTFOLIO if n in search and search[n] >= best - error)
+
+
+def require_classes(rows: Dataset) -> None:
+    """Refuse rows that no classifier can learn from."""
+    if len(rows.classes) < 2:
+        raise CannotLearn(
+            f"{len(rows)} labelled rows of {len(rows.classes)} classes: "
+            "training needs at least 2 classes"
+        )
+
+
+def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
+    estimator = make(spec, seed, weigh(rows, modes))
+    return estimator.fit(rows.features, modes.numbers(rows))
+
+
+def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray:
+    said = fitted.predict_proba(table)
+    out: FloatArray = said @ modes.matrix()[fitted.classes_.astype(int)]
+    return out
+
+
+def folds(rows: Dataset) -> NDArray[np.int64]:
+    """Give every row its fold: neighbours in time of one mode stay together."""
+    pairs = list(zip(rows.devices, rows.labels, strict=True))
+    out = np.zeros(len(rows), dtype=np.int64)
+    for shift, pair in enumerate(sorted(set(pairs))):
+        mine = [i for i, p in enumerate(pairs) if p == pair]
+        for rank, i in enumerate(mine):
+            out[i] = (rank * FOLDS // len(mine) + shift) % FOLDS
+    return out
+
+
+def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, float]:
+    """Cross-validate the portfolio; estimators in order, so progress can be shown."""
+    if len(rows) > SEARCH_ROWS:
+        rows = rows.take(np.linspace(0, len(rows) - 1, SEARCH_ROWS).astype(int))
+    fold = folds(rows)
+    truth = np.array(rows.labels)
+    out: dict[str, float] = {}
+    for done, name in enumerate(PORTFOLIO):
+        progress(f"cross-validating {name}", 0.1 + 0.6 * done / len(PORTFOLIO))
+        right = np.zeros(len(rows))
+        for k in range(FOLDS):
+            part = rows.take(np.flatnonzero(fold != k))
+            left = np.flatnonzero(fold == k)
+            if len(part.classes) < 2 or not len(left):
+                continue
+            modes = find_modes(part, ESTIMATORS[name].modes)
+            fitted = _fit(ESTIMATORS[name], part, modes, seed)
+            said = _probabilities(fitted, modes, rows.features[left]).argmax(axis=1)
+            right[left] = np.array(modes.classes)[said] == truth[left]
+        out[name] = float(right.mean())
+    return out

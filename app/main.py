@@ -1,0 +1,185 @@
+"""The composition root: everything is built here, once, and handed to who needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app import detection, features
+from app.api import application, devices_socket
+from app.api.devices_socket import Patience, Sockets
+from app.api.state import State
+from app.learning.model import Model
+from app.service.admin import ensure_admin_key
+from app.service.background import Background
+from app.service.champion import Champions
+from app.service.commit import GroupCommit, Pace
+from app.service.feed import Feed
+from app.service.hub import Hub, Message
+from app.service.ingest import Ingest
+from app.service.keyring import KeyRing
+from app.service.live import Shared
+from app.service.metrics import Metrics
+from app.settings import Settings
+from app.store import engine as database
+from app.store.artefacts import Artefacts
+from app.wire.actions import Limits
+
+DRAIN_SECONDS = 7.0
+"""Time for the last commit at SIGTERM, so that the whole end takes at most ten."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but what devices sent is durable and acknowledged before they go."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, drain, then let uvicorn close what is left."""
+        for server in self.servers:
+            server.close()
+        app = self.config.loaded_app
+        draining = getattr(getattr(app, "state", None), "sockets", None)
+        if isinstance(draining, Sockets):
+            await draining.drain(DRAIN_SECONDS)
+        await super().shutdown(sockets)
+
+
+def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
+    """Serve until a signal ends it; return whether it ever started."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        # docs/decisions/0005: no failed conformance case, and no socket left hanging
+        ws="wsproto",
+        ws_max_size=settings.max_message_bytes,
+        access_log=False,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=1,
+        backlog=4096,
+    )
+    server = Server(config)
+    server.run(sockets=[listener] if listener else None)
+    return server.started
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the service; its parts come to life in the lifespan.
+
+    Raises
+    ------
+    ValueError
+        If `settings` names no database: `onset up` and `onset serve` provide one.
+    """
+    if settings.database_url is None:
+        raise ValueError("create_app needs settings.database_url")
+    url = settings.database_url.get_secret_value()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        detection.warm()
+        features.warm()
+        engine = database.create(url, pool_size=settings.pool_size)
+        given = settings.admin_key
+        await ensure_admin_key(
+            engine,
+            given.get_secret_value() if given else None,
+            settings.data_dir,
+        )
+        async with Background() as background:
+            app.state.onset, app.state.sockets = _build(
+                settings, url, engine, background
+            )
+            yield
+        await engine.dispose()
+
+    return application.create(lifespan, sockets=[devices_socket.router])
+
+
+def _build(
+    settings: Settings,
+    url: str,
+    engine: AsyncEngine,
+    background: Background,
+) -> tuple[State, Sockets]:
+    metrics = Metrics()
+    hub = Hub()
+    artefacts = Artefacts(settings.models_dir)
+
+    def swapped(model: Model) -> None:
+        data = {"profile": model.profile, "version": model.version, "served": True}
+        hub.publish(Message("model", data))
+
+    champions = Champions(
+        engine,
+        artefacts,
+        poll_seconds=settings.poll_interval_seconds,
+        on_swap=swapped,
+    )
+    commit = GroupCommit(
+        engine,
+        metrics,
+        Pace(
+            tick_seconds=settings.commit_interval_ms / 1000,
+            ack_seconds=settings.ack_interval_ms / 1000,
+            eager=settings.eager_streams,
+        ),
+    )
+    shared = Shared(
+        champions, commit, hub, metrics, settings.provisional_interval_seconds
+    )
+    sockets = Sockets(
+        ingest=Ingest(engine, shared),
+        commit=commit,
+        metrics=metrics,
+        limits=Limits(
+            max_message_bytes=settings.max_message_bytes,
+            max_readings=settings.max_readings,
+        ),
+        window=settings.window_readings,
+        patience=Patience(
+            settings.hello_timeout_seconds, settings.idle_timeout_seconds
+        ),
+    )
+    feed = Feed(engine, url, hub)
+    background.start("commit", commit.run)
+    background.start("champions", lambda: champions.run(url))
+    background.start("feed", feed.run)
+    started = asyncio.Event()
+    background.start("first look", lambda: _look(champions, started))
+
+    def unready() -> list[str]:
+        reasons = background.problems()
+        if not started.is_set():
+            reasons.append("starting: champions are not loaded yet")
+        if commit.away_since is not None:
+            reasons.append("database: commits fail, nothing is acknowledged")
+        if sockets.draining:
+            reasons.append("draining: the service is going down")
+        return reasons
+
+    state = State(
+        engine=engine,
+        champions=champions,
+        hub=hub,
+        artefacts=artefacts,
+        registry=metrics.registry,
+        ready=unready,
+        started_at=datetime.now(UTC),
+        keys=KeyRing(engine),
+    )
+    return state, sockets
+
+
+async def _look(champions: Champions, started: asyncio.Event) -> None:
+    await champions.refresh()
+    started.set()
+    await asyncio.Event().wait()

@@ -1,0 +1,197 @@
+"""The group commit: many streams' consequences in one transaction, then their acks.
+
+Every tick takes the streams that are due, makes one `StreamCommit` of each and
+commits them together.  A commit whose reply was lost is done again, unchanged: the
+store's compare-and-set on the watermark makes that a no-op.  Nothing is acknowledged
+before the commit; while the database is away the batch waits, the streams' windows
+fill, their sockets are not read, and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain import Event
+from app.service.metrics import Metrics
+from app.store import streams
+from app.store.streams import StreamCommit
+
+log = structlog.get_logger()
+
+MAX_STREAMS = 500
+"""Streams in one transaction: 500 keep it near 50 ms."""
+COMMIT_TIMEOUT_SECONDS = 15.0
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class Committable(Protocol):
+    """A stream as the group commit sees it."""
+
+    dirty_since: float
+    urgent: bool
+
+    def snapshot(self) -> StreamCommit:
+        """Hand over what is to be made durable now."""
+
+    def committed(self, watermark: int, events: Sequence[Event]) -> None:
+        """Hear that a snapshot is durable."""
+
+    def superseded(self) -> None:
+        """Hear that another connection owns the stream."""
+
+    def refused(self, reason: str) -> None:
+        """Hear that the store will never take this snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to commit.
+
+    Parameters
+    ----------
+    tick_seconds : float
+        Shortest time between two commits.
+    ack_seconds : float
+        Longest time a stream waits for its checkpoint.
+    eager : int
+        Streams committed at each tick although their time has not come.
+    """
+
+    tick_seconds: float = 0.05
+    ack_seconds: float = 1.0
+    eager: int = 16
+
+
+class GroupCommit:
+    """Commits dirty streams together, oldest first, urgent ones at once."""
+
+    def __init__(self, engine: AsyncEngine, metrics: Metrics, pace: Pace) -> None:
+        self._engine = engine
+        self._metrics = metrics
+        self._pace = pace
+        self._dirty: dict[Committable, None] = {}
+        self._work = asyncio.Event()
+        self._hurry = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.away_since: float | None = None
+        """Monotonic time since when the database refuses commits, else None."""
+
+    def touch(self, stream: Committable, *, urgent: bool = False) -> None:
+        """Say that a stream has something to commit."""
+        if stream not in self._dirty:
+            stream.dirty_since = time.monotonic()
+            self._dirty[stream] = None
+            self._idle.clear()
+            self._work.set()
+        stream.urgent = stream.urgent or urgent
+
+    async def drained(self) -> None:
+        """Commit everything now and wait until it is durable."""
+        self._hurry = True
+        try:
+            await self._idle.wait()
+        finally:
+            self._hurry = False
+
+    async def run(self) -> None:
+        """Commit for ever; cancel to stop."""
+        while True:
+            await self._work.wait()
+            batch = self._due(time.monotonic())
+            if batch:
+                await self._commit(batch)
+            self._metrics.pending_streams.set(len(self._dirty))
+            if not self._dirty:
+                self._work.clear()
+                self._idle.set()
+            await asyncio.sleep(self._pace.tick_seconds)
+
+    def _due(self, now: float) -> list[Committable]:
+        urgent = [s for s in self._dirty if s.urgent]
+        batch = dict.fromkeys(urgent[:MAX_STREAMS])
+        for rank, stream in enumerate(self._dirty):
+            if len(batch) >= MAX_STREAMS:
+                break
+            waited = now - stream.dirty_since
+            if (
+                not self._hurry
+                and rank >= self._pace.eager
+                and waited < self._pace.ack_seconds
+            ):
+                break
+            batch[stream] = None
+        for stream in batch:
+            del self._dirty[stream]
+            stream.urgent = False
+        return list(batch)
+
+    async def _commit(self, batch: Sequence[Committable]) -> None:
+        commits = [stream.snapshot() for stream in batch]
+        accepted = await self._persist(batch, commits)
+        for stream, commit in zip(batch, commits, strict=True):
+            if (commit.device, commit.boot, commit.generation) in accepted:
+                self._metrics.events_stored.inc(len(commit.events))
+                stream.committed(commit.new, commit.events)
+
+    async def _persist(
+        self, batch: Sequence[Committable], commits: Sequence[StreamCommit]
+    ) -> set[tuple[str, str, int]]:
+        """Store the commits, again and again while the store is away."""
+        tries = 0
+        while True:
+            try:
+                with self._metrics.commit_seconds.time():
+                    async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                        async with self._engine.begin() as conn:
+                            accepted = await streams.commit(conn, commits)
+            except (IntegrityError, DataError, ProgrammingError) as error:
+                return await self._one_by_one(batch, commits, error)
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                await self._wait(tries, error)
+                tries += 1
+            else:
+                break
+        self.away_since = None
+        self._metrics.commits.inc()
+        for stream, commit in zip(batch, commits, strict=True):
+            if (commit.device, commit.boot, commit.generation) not in accepted:
+                self._metrics.superseded.inc()
+                stream.superseded()
+        return accepted
+
+    async def _one_by_one(
+        self,
+        batch: Sequence[Committable],
+        commits: Sequence[StreamCommit],
+        error: SQLAlchemyError,
+    ) -> set[tuple[str, str, int]]:
+        """Find the stream whose data the store refuses; the others go on."""
+        if len(batch) == 1:
+            log.error(
+                "stream_refused",
+                device=commits[0].device,
+                boot=commits[0].boot,
+                error=str(error.__cause__ or error),
+            )
+            batch[0].refused(type(error).__name__)
+            return set()
+        accepted: set[tuple[str, str, int]] = set()
+        for stream, commit in zip(batch, commits, strict=True):
+            accepted |= await self._persist([stream], [commit])
+        return accepted
+
+    async def _wait(self, tries: int, error: BaseException) -> None:
+        self._metrics.commit_retries.inc()
+        if self.away_since is None:
+            self.away_since = time.monotonic()
+            log.warning("database_away", error=type(error).__name__)
+        await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])

@@ -1,0 +1,279 @@
+"""One stream while a connection of this process owns it.
+
+Everything here is synchronous: detector step, classification, answers for the device
+at once, the rest for the group commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from app.detection import Stream
+from app.domain import (
+    DetectorVersion,
+    Event,
+    Flag,
+    Float32Array,
+    Gap,
+    Onset,
+    Prediction,
+    Profile,
+    Readings,
+    Retraction,
+)
+from app.learning.model import classify
+from app.service.champion import Champions
+from app.service.commit import GroupCommit
+from app.service.hub import Hub, Message
+from app.service.metrics import Metrics
+from app.store.streams import StreamCommit, StreamRow
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A prediction on its way to the device, before its event is durable."""
+
+    event: UUID
+    prediction: Prediction
+    provisional: bool
+
+
+Output = Onset | Retraction | Answer
+
+
+class Sink(Protocol):
+    """The connection of a stream, as ingest sees it."""
+
+    def committed(self, watermark: int, events: Sequence[Event]) -> None:
+        """Hear what is durable."""
+
+    def superseded(self) -> None:
+        """Hear that another connection took the stream over."""
+
+    def refused(self, reason: str) -> None:
+        """Hear that the store will never take what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all streams of a process share."""
+
+    champions: Champions
+    commit: GroupCommit
+    hub: Hub
+    metrics: Metrics
+    provisional_seconds: float
+
+
+class LiveStream:
+    """One stream while a connection of this process owns it."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        stream: Stream,
+        profile: Profile,
+        version: DetectorVersion,
+        row: StreamRow,
+        device: str,
+        boot: str,
+        sink: Sink,
+    ) -> None:
+        self.profile = profile
+        self.version = version
+        self.device = device
+        self.boot = boot
+        self.generation = row.generation
+        self.watermark = row.watermark
+        self.dirty_since = 0.0
+        self.urgent = False
+        self._shared = shared
+        self._stream = stream
+        self._sink: Sink | None = sink
+        self._told = row.watermark
+        self._events: list[Event] = []
+        self._predictions: list[tuple[UUID, Prediction]] = []
+        self._recorded: list[Readings] = []
+        self._gaps: list[Gap] = []
+        self._held_to = 0 if stream.open_from() is None else stream.next_seq
+        self._provisional_step = max(
+            1, round(shared.provisional_seconds * profile.rate_hz)
+        )
+        self._provisional_at = 0
+        self._signal_topic = f"signal:{device}"
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next reading to come."""
+        return self._stream.next_seq
+
+    @property
+    def model_version(self) -> int | None:
+        """The champion that classifies this stream's events, None while none does."""
+        model = self._shared.champions.model(self.profile.name)
+        return None if model is None else model.version
+
+    @property
+    def unacknowledged(self) -> int:
+        """Readings received but not durable."""
+        return self._stream.next_seq - 1 - self.watermark
+
+    def receive(self, readings: Readings) -> list[Output]:
+        """Advance the detector; return what the device hears at once."""
+        self._shared.metrics.readings.labels(self.profile.name).inc(len(readings))
+        if self.profile.record:
+            self._recorded.append(readings)
+        if self._shared.hub.wanted(self._signal_topic):
+            self._shared.hub.publish(
+                Message("signal", (self, readings)), topic=self._signal_topic
+            )
+        return self._digest(self._stream.receive(readings))
+
+    def skip(self, to: int, why: str) -> list[Output]:
+        """Take note of a gap that the device announced."""
+        return self._digest(self._stream.skip(to, why))
+
+    def end(self) -> list[Output]:
+        """Close what is open, because the stream ends here."""
+        return self._digest(self._stream.close(Flag.ENDED))
+
+    def leave(self) -> None:
+        """Forget the connection; what was received is still committed."""
+        self._sink = None
+
+    def adopt(self, events: Sequence[Event], gaps: Sequence[Gap]) -> None:
+        """Take over what an older detector version left behind."""
+        for event in events:
+            self._ended(event)
+        self._gaps.extend(gaps)
+        self._shared.commit.touch(self, urgent=True)
+
+    def _digest(self, outputs: Sequence[Event | Onset | Retraction]) -> list[Output]:
+        said: list[Output] = []
+        for output in outputs:
+            if isinstance(output, Event):
+                answer = self._ended(output)
+                if answer is not None:
+                    said.append(answer)
+            else:
+                said.append(output)
+                if isinstance(output, Onset):
+                    self._provisional_at = self._stream.next_seq
+                self._publish(output)
+        provisional = self._provisional()
+        if provisional is not None:
+            said.append(provisional)
+        self._shared.commit.touch(self, urgent=bool(self._events))
+        return said
+
+    def _ended(self, event: Event) -> Answer | None:
+        self._events.append(event)
+        self._shared.metrics.events_detected.labels(event.profile).inc()
+        prediction = self._classify(event.window, event.pre_roll, event.post_roll)
+        if prediction is None:
+            self._shared.metrics.events_unclassified.inc()
+            return None
+        self._predictions.append((event.id, prediction))
+        self._shared.metrics.predictions.labels(
+            event.profile, str(prediction.model_version)
+        ).inc()
+        return Answer(event.id, prediction, provisional=False)
+
+    def _provisional(self) -> Answer | None:
+        if self._stream.next_seq < self._provisional_at:
+            return None
+        opened = self._stream.provisional()
+        if opened is None:
+            return None
+        self._provisional_at = self._stream.next_seq + self._provisional_step
+        event, window, pre_roll = opened
+        prediction = self._classify(window, pre_roll, 0)
+        if prediction is None:
+            return None
+        answer = Answer(event, prediction, provisional=True)
+        self._publish(answer)
+        return answer
+
+    def _classify(
+        self, window: Float32Array, pre_roll: int, post_roll: int
+    ) -> Prediction | None:
+        model = self._shared.champions.model(self.profile.name)
+        if model is None:
+            return None
+        try:
+            with self._shared.metrics.classify_seconds.time():
+                return classify(model, window, pre_roll, post_roll)
+        except Exception:
+            # An event is never lost to a model: it is stored unclassified.
+            self._shared.metrics.predictions_failed.inc()
+            log.exception("classify_failed", model_version=model.version)
+            return None
+
+    def _publish(self, said: Output) -> None:
+        kind = {Onset: "onset", Retraction: "retract", Answer: "prediction"}[type(said)]
+        self._shared.hub.publish(Message(kind, (self, said)))
+
+    # What the group commit calls.
+
+    def snapshot(self) -> StreamCommit:
+        """Hand over everything that is new since the last snapshot."""
+        stream = self._stream
+        new = stream.next_seq - 1
+        opened = stream.open_from()
+        gaps = (*self._gaps, *stream.take_gaps())
+        self._shared.metrics.gaps.inc(len(gaps))
+        commit = StreamCommit(
+            device=self.device,
+            boot=self.boot,
+            generation=self.generation,
+            old=self._told,
+            new=new,
+            state=stream.state(),
+            detector_version=self.version.number,
+            events=tuple(self._events),
+            predictions=tuple(self._predictions),
+            readings=self._to_store(opened),
+            keep_from=opened,
+            gaps=gaps,
+            missing=tuple(int(n) for n in stream.missing),
+        )
+        self._told = new
+        self._events.clear()
+        self._predictions.clear()
+        self._recorded.clear()
+        self._gaps.clear()
+        return commit
+
+    def _to_store(self, opened: int | None) -> tuple[Readings, ...]:
+        """Pick what to append: all of a recording, else what an open event needs."""
+        if self.profile.record:
+            return tuple(self._recorded)
+        if opened is None:
+            self._held_to = 0
+            return ()
+        fresh = self._stream.held_from(max(opened, self._held_to))
+        self._held_to = fresh.next_seq
+        return (fresh,) if len(fresh) else ()
+
+    def committed(self, watermark: int, events: Sequence[Event]) -> None:
+        """Pass on what is durable."""
+        self.watermark = watermark
+        if self._sink is not None:
+            self._sink.committed(watermark, events)
+
+    def superseded(self) -> None:
+        """Pass on that the stream has another owner."""
+        if self._sink is not None:
+            self._sink.superseded()
+
+    def refused(self, reason: str) -> None:
+        """Pass on that the store will never take this."""
+        if self._sink is not None:
+            self._sink.refused(reason)

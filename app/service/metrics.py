@@ -1,0 +1,73 @@
+"""What the service counts: one object, made at start, handed to whom it concerns.
+
+Each stage of a reading's path counts what went in, out and was dropped, so that
+in = out + dropped + pending holds and the narrow stage can be named.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LATENCY_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
+
+
+class Metrics:
+    """The service's counters, gauges and histograms in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.connections = Gauge(
+            "onset_connections", "Device sockets that are open", registry=r
+        )
+        self.readings = Counter(
+            "onset_readings", "Readings accepted", ["profile"], registry=r
+        )
+        self.missing_values = Counter(
+            "onset_missing_values", "Values that were null or not finite", registry=r
+        )
+        self.resent_readings = Counter(
+            "onset_resent_readings", "Readings dropped because known", registry=r
+        )
+        self.gaps = Counter("onset_gaps", "Gaps in streams", registry=r)
+        self.events_detected = Counter(
+            "onset_events_detected", "Events out of detectors", ["profile"], registry=r
+        )
+        self.events_stored = Counter(
+            "onset_events_stored", "Events made durable", registry=r
+        )
+        self.predictions = Counter(
+            "onset_predictions",
+            "Events classified at once",
+            ["profile", "model_version"],
+            registry=r,
+        )
+        self.predictions_failed = Counter(
+            "onset_predictions_failed", "Events a model failed on", registry=r
+        )
+        self.events_unclassified = Counter(
+            "onset_events_unclassified", "Events for which no model was", registry=r
+        )
+        self.commits = Counter("onset_commits", "Group commits", registry=r)
+        self.commit_retries = Counter(
+            "onset_commit_retries", "Group commits that had to be redone", registry=r
+        )
+        self.superseded = Counter(
+            "onset_superseded", "Connections that lost their stream", registry=r
+        )
+        self.pending_streams = Gauge(
+            "onset_pending_streams", "Streams with something to commit", registry=r
+        )
+        self.commit_seconds = Histogram(
+            "onset_commit_seconds",
+            "Time of a group commit",
+            buckets=LATENCY_SECONDS,
+            registry=r,
+        )
+        self.classify_seconds = Histogram(
+            "onset_classify_seconds",
+            "Time of features and prediction of one event",
+            buckets=LATENCY_SECONDS,
+            registry=r,
+        )
+        self.closes = Counter(
+            "onset_closes", "Device sockets closed by us", ["code"], registry=r
+        )

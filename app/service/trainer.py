@@ -1,0 +1,225 @@
+"""The trainer process: a worker for retrain jobs, the policies, and the sweeper.
+
+Jobs are durable messages (procrastinate); a worker proves that it lives by a heartbeat.
+What a dead worker left behind is swept up: its job goes to another worker, or fails
+with its reason after `MAX_ATTEMPTS`.  Any number of trainers may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate.exceptions import ConnectorException
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.errors import Cancelled, NotFound, OnsetError
+from app.service import training
+from app.service.champion import Champions
+from app.service.classify_later import LateClassifier
+from app.service.policies import Policies
+from app.service.progress import Progress, reported
+from app.store import engine as database
+from app.store import jobs, queue
+from app.store.artefacts import Artefacts
+
+log = structlog.get_logger()
+
+MAX_ATTEMPTS = 4
+"""A job that killed its worker so often is not given to another one."""
+AWAY = (SQLAlchemyError, ConnectorException, psycopg.Error, OSError, PoolTimeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the trainer looks, and how long it waits; all in seconds.
+
+    Parameters
+    ----------
+    cooldown : float
+        Least time between two automatic retrains of one profile.
+    poll : float
+        How often policies, jobs and promotions are looked at without a notification.
+    heartbeat, stalled : float
+        How often a worker says that it lives, and after how much silence it is dead.
+    report : float
+        How often a job's progress is written.
+    grace : float
+        How long a job may go on after the process was asked to stop.
+    """
+
+    cooldown: float = 5.0
+    poll: float = 2.0
+    heartbeat: float = 2.0
+    stalled: float = 10.0
+    report: float = 0.3
+    grace: float = 2.0
+
+
+class Worker:
+    """Does the jobs that the queue hands out, one at a time."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        artefacts: Artefacts,
+        pace: Pace,
+        on_done: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._artefacts = artefacts
+        self._pace = pace
+        self._on_done = on_done
+
+    async def run(self, database_url: str) -> None:
+        """Work for ever, through restarts of the database; cancel to stop."""
+        while True:
+            app = build_app(database_url, self.work)
+            try:
+                async with app.open_async():
+                    await app.run_worker_async(
+                        queues=[queue.QUEUE],
+                        install_signal_handlers=False,
+                        fetch_job_polling_interval=self._pace.poll,
+                        update_heartbeat_interval=self._pace.heartbeat,
+                        stalled_worker_timeout=self._pace.stalled,
+                        shutdown_graceful_timeout=self._pace.grace,
+                        delete_jobs="successful",
+                    )
+            except AWAY as error:
+                log.warning("worker_restarts", error=str(error))
+            await asyncio.sleep(self._pace.poll)
+
+    async def work(self, number: int) -> None:
+        """Do one job; whatever happens is told in its row."""
+        try:
+            async with self._engine.begin() as conn:
+                job = await jobs.start(conn, number)
+        except NotFound:
+            return
+        if job is None:  # finished or cancelled before
+            return
+        progress = Progress()
+        try:
+            async with reported(self._engine, number, progress, self._pace.report):
+                await training.retrain(self._engine, self._artefacts, job, progress)
+        except asyncio.CancelledError:
+            progress.stop("the trainer stops")
+            raise
+        except Cancelled as error:
+            async with self._engine.begin() as conn:
+                await jobs.cancelled(conn, number, str(error))
+        except Exception as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise  # the sweeper sends it again when the database is back
+            log.exception("job_failed", job=number)
+            async with self._engine.begin() as conn:
+                await jobs.fail(conn, number, said_of(error))
+        finally:
+            self._on_done()
+
+
+def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:
+    """Build procrastinate's view of the queue; nothing is opened yet."""
+    connector = PsycopgConnector(
+        conninfo=database.plain(database_url), min_size=1, max_size=4, timeout=10.0
+    )
+    app = App(connector=connector)
+
+    # Stopped by a shutdown: another worker takes it. Other errors are ours to tell.
+    again = RetryStrategy(retry_exceptions=[asyncio.CancelledError])
+
+    @app.task(name=queue.TASK, queue=queue.QUEUE, retry=again)
+    async def retrain(job: int) -> None:
+        await work(job)
+
+    return app
+
+
+def said_of(error: BaseException) -> str:
+    """Say why a job failed: our own errors by their sentence, others by their kind."""
+    if isinstance(error, OnsetError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: the trainer's log has the details"
+
+
+async def sweep(engine: AsyncEngine, stalled_seconds: float) -> int:
+    """Send the jobs of dead workers again; return how many were found.
+
+    A job that has cost `MAX_ATTEMPTS` workers fails instead.
+    """
+    async with engine.begin() as conn:
+        stalled = await queue.stalled(conn, stalled_seconds)
+        for message in stalled:
+            again = message.attempts + 1 < MAX_ATTEMPTS
+            await queue.release(conn, message, again=again)
+            log.warning("worker_died", job=message.job, again=again)
+            if not again:
+                why = f"the worker died {message.attempts + 1} times while doing it"
+                await jobs.fail(conn, message.job, why)
+        orphans = await queue.orphans(conn)
+        for job, profile in orphans:
+            log.warning("job_sent_again", job=job)
+            await queue.defer(conn, job, profile)
+    return len(stalled) + len(orphans)
+
+
+async def run(
+    database_url: str,
+    artefacts: Artefacts,
+    *,
+    pace: Pace | None = None,
+    engine: AsyncEngine | None = None,
+) -> None:
+    """Be the trainer process until cancelled.
+
+    The process itself should be nice to others (`os.nice(10)`) and use one thread per
+    fit; both are the caller's, since they concern the whole process.
+    """
+    pace = pace or Pace()
+    own = engine or database.create(database_url, pool_size=4)
+    swapped = asyncio.Event()
+    champions = Champions(
+        own, artefacts, poll_seconds=pace.poll, on_swap=lambda _: swapped.set()
+    )
+    policies = Policies(own, pace.poll, pace.cooldown)
+    worker = Worker(own, artefacts, pace, policies.wake)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(champions.run(database_url))
+            group.create_task(policies.run(database_url))
+            group.create_task(_classify_later(own, champions, swapped, pace))
+            group.create_task(_sweep(own, pace))
+            group.create_task(worker.run(database_url))
+    finally:
+        if engine is None:
+            await own.dispose()
+
+
+async def _sweep(engine: AsyncEngine, pace: Pace) -> None:
+    while True:
+        try:
+            await sweep(engine, pace.stalled)
+        except AWAY as error:
+            log.warning("sweep_postponed", error=type(error).__name__)
+        await asyncio.sleep(pace.poll)
+
+
+async def _classify_later(
+    engine: AsyncEngine, champions: Champions, swapped: asyncio.Event, pace: Pace
+) -> None:
+    late = LateClassifier(engine)
+    while True:
+        swapped.clear()
+        for model in champions.serving():
+            await late.try_run(model)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pace.poll):
+                await swapped.wait()

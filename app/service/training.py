@@ -1,0 +1,211 @@
+"""One retrain job, step by step: read, learn in a thread, write in one transaction.
+
+    read      labels as known now, champion, parent state, digests of what was served
+    check     today's features equal those that were served, bit for bit (E-07)
+    learn     challengers of each kind, exported, judged against the champion
+    keep      artefact files, by digest (a crash leaves at most an orphaned file)
+    publish   version rows, promotion by compare-and-set, the job's result: one COMMIT
+
+A worker that dies anywhere before the commit has changed nothing, and one that was
+taken for dead cannot commit: the job is no longer running, or the champion has moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import features
+from app.domain import LabelledWindow, Profile
+from app.errors import ArtefactError, CannotLearn, ChampionMoved
+from app.learning import (
+    INCREMENTAL,
+    Challenger,
+    Champion,
+    Manifest,
+    challenge,
+    kinds,
+)
+from app.service.champion import load
+from app.service.progress import Progress
+from app.service.publish import Learnt, Material, keep, publish, publish_nothing
+from app.service.retrain import asked_for
+from app.store import events, labels, models, profiles
+from app.store.artefacts import Artefacts
+from app.store.jobs import Job
+from app.store.models import ModelVersion
+
+log = structlog.get_logger()
+
+SKEW_SAMPLE = 200
+"""Newest labelled windows whose served features are computed again."""
+
+
+async def retrain(
+    engine: AsyncEngine, artefacts: Artefacts, job: Job, progress: Progress
+) -> None:
+    """Do a retrain job; its result is committed with what it brought about.
+
+    Raises
+    ------
+    Cancelled
+        If the job was asked to stop.
+    OnsetError
+        If nothing could be trained, with the reason.
+    """
+    progress("reading labels", 0.0)
+    async with engine.connect() as conn:
+        material = await read(conn, job)
+    try:
+        learnt = await asyncio.to_thread(learn, artefacts, material, progress)
+    except CannotLearn as error:
+        await publish_nothing(engine, job, str(error))
+        return
+    progress("writing artefacts", 0.96)
+    files = [
+        await asyncio.to_thread(keep, artefacts, challenger)
+        for challenger in learnt.challengers
+    ]
+    progress("committing", 0.98)
+    try:
+        await publish(engine, job, material, learnt, files)
+    except ChampionMoved as error:
+        # Somebody promoted meanwhile: keep the work, leave their choice alone.
+        await publish(engine, job, material, learnt, files, moved=str(error))
+
+
+async def read(conn: AsyncConnection, job: Job) -> Material:
+    """Read what the job needs, in one snapshot."""
+    await conn.execution_options(isolation_level="REPEATABLE READ")
+    profile = asked_for(await profiles.get(conn, job.profile), job)
+    rows = await labels.rows(conn, profile.name, None)
+    newest = sorted(rows, key=lambda r: r.at)[-SKEW_SAMPLE:]
+    return Material(
+        profile=profile,
+        rows=rows,
+        champion=await models.champion(conn, profile.name),
+        parent=await models.newest_state(conn, profile.name),
+        served_digests=await events.features_digests(
+            conn, [r.event for r in newest], features.FEATURE_SET
+        ),
+    )
+
+
+def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learnt:
+    """Train and judge every kind of challenger (minutes of CPU; for a thread).
+
+    The seed is the profile's, not the job's: the same manifest gives the same model.
+    """
+    profile = material.profile
+    wanted = kinds(profile)
+    progress("checking that served features can be computed again", 0.02)
+    require_no_skew(material.rows, material.served_digests, profile)
+    champion, note = _champion(artefacts, material.champion)
+    state = _parent_state(artefacts, material.parent)
+    done: list[Challenger] = []
+    failed: dict[str, str] = {}
+    cannot: CannotLearn | None = None
+    share = 0.9 / len(wanted)
+    for i, kind in enumerate(wanted):
+        begin = 0.05 + i * share
+        try:
+            done.append(
+                challenge(
+                    profile,
+                    material.rows,
+                    kind=kind,
+                    seed=seed_of(profile.name),
+                    progress=progress.part(begin, begin + share, f"{kind}: "),
+                    champion=champion,
+                    parent_state=state if kind == INCREMENTAL else None,
+                )
+            )
+        except CannotLearn as error:
+            cannot = error
+        except ArtefactError as error:
+            log.error(
+                "challenger_failed", profile=profile.name, kind=kind, error=str(error)
+            )
+            failed[kind] = str(error)
+    if not done:
+        if cannot is not None and not failed:
+            raise cannot
+        raise ArtefactError("; ".join(f"{k}: {why}" for k, why in failed.items()))
+    return Learnt(done, failed, note)
+
+
+def seed_of(profile: str) -> int:
+    """Return the seed of every training of a profile.
+
+    Examples
+    --------
+    >>> seed_of("arm-band")
+    4157014894
+    """
+    return zlib.crc32(profile.encode())
+
+
+def require_no_skew(
+    rows: Sequence[LabelledWindow], served: Mapping[UUID, str], profile: Profile
+) -> None:
+    """Compute served features again and refuse on the first difference.
+
+    Parameters
+    ----------
+    served : mapping of event to the features digest of a stored prediction
+
+    Raises
+    ------
+    ArtefactError
+        If today's code makes other features of a stored window than were served.
+    """
+    for row in rows:
+        expected = served.get(row.event)
+        if expected is None:
+            continue
+        found = features.digest(
+            features.extract(row.window, profile.rate_hz, row.pre_roll, row.post_roll)
+        )
+        if found != expected:
+            raise ArtefactError(
+                f"train/serve skew: event {row.event} was served with features "
+                f"{expected}, this code makes {found} of the same window; feature set "
+                f"{features.FEATURE_SET!r} was changed without a new version"
+            )
+
+
+def _champion(
+    artefacts: Artefacts, row: ModelVersion | None
+) -> tuple[Champion | None, str]:
+    if row is None:
+        return None, ""
+    if (
+        row.card["feature_set"] == features.FEATURE_SET
+        and row.card["features_code"] != features.fingerprint()
+    ):
+        raise ArtefactError(
+            f"feature set {features.FEATURE_SET!r} is not what champion {row.version} "
+            "was trained with: its code changed without a new version"
+        )
+    try:
+        model = load(artefacts, row)
+    except ArtefactError as error:
+        log.error("champion_not_comparable", version=row.version, error=str(error))
+        return None, f"champion {row.version} cannot be asked: {error}"
+    return Champion(model, Manifest.from_json(row.manifest)), ""
+
+
+def _parent_state(artefacts: Artefacts, row: ModelVersion | None) -> bytes | None:
+    if row is None or row.trainer_state_sha256 is None:
+        return None
+    try:
+        return artefacts.get(row.trainer_state_sha256)
+    except ArtefactError as error:
+        # Without its parent the incremental challenger begins anew and says so.
+        log.error("parent_state_lost", version=row.version, error=str(error))
+        return None

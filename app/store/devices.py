@@ -1,0 +1,132 @@
+"""Devices: what streams, and under which profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete as delete_from, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import InvalidInput, NotFound
+from app.store.pages import cursor_of, text_in
+from app.store.tables import devices, profiles, streams
+
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A registered device.
+
+    Parameters
+    ----------
+    last_seen : datetime, aware, UTC, or None
+        When it last connected or had readings committed.
+    """
+
+    id: str
+    profile: str
+    created_at: datetime
+    last_seen: datetime | None
+
+
+def require_name(what: str, name: str) -> None:
+    """Check the name of a device or a boot.
+
+    Raises
+    ------
+    InvalidInput
+        If it is empty, too long, or holds a control character (one of them separates
+        the parts of an event's identity).
+    """
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InvalidInput(
+            f"{what} must have 1 to {LONGEST_NAME} printable characters"
+        )
+
+
+async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
+    """Register a device or give it another profile.
+
+    Returns
+    -------
+    bool
+        Whether it is new.
+
+    Raises
+    ------
+    NotFound
+        If there is no such profile.
+    """
+    require_name("device", device)
+    known = select(profiles.c.name).where(profiles.c.name == profile)
+    if await conn.scalar(known) is None:
+        raise NotFound(f"no profile {profile!r}")
+    made = await conn.execute(
+        upsert(devices)
+        .values(id=device, profile=profile)
+        .on_conflict_do_nothing()
+        .returning(devices.c.id)
+    )
+    if made.one_or_none() is not None:
+        return True
+    await conn.execute(
+        update(devices).where(devices.c.id == device).values(profile=profile)
+    )
+    return False
+
+
+async def get(conn: AsyncConnection, device: str) -> Device:
+    """Return a device, or raise `NotFound`."""
+    row = (await conn.execute(_select().where(devices.c.id == device))).one_or_none()
+    if row is None:
+        raise NotFound(f"no device {device!r}")
+    return _device(row)
+
+
+async def list_(
+    conn: AsyncConnection, limit: int = 100, cursor: str | None = None
+) -> tuple[list[Device], str | None]:
+    """Return a page of devices by id, and the cursor of the next page."""
+    query = _select().order_by(devices.c.id).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(devices.c.id > text_in(cursor))
+    rows = [_device(row) for row in await conn.execute(query)]
+    more = len(rows) > limit
+    return rows[:limit], cursor_of(rows[limit - 1].id) if more else None
+
+
+async def delete(conn: AsyncConnection, device: str) -> None:
+    """Erase a device with its keys, streams, recordings, events and their labels.
+
+    Raises
+    ------
+    NotFound
+        If there is no such device.
+    """
+    await conn.execute(select(func.set_config("onset.erasing", "on", True)))
+    gone = await conn.execute(delete_from(devices).where(devices.c.id == device))
+    await conn.execute(select(func.set_config("onset.erasing", "off", True)))
+    if not gone.rowcount:
+        raise NotFound(f"no device {device!r}")
+
+
+def _select() -> Select[Any]:
+    streamed = (
+        select(func.max(streams.c.last_seen))
+        .where(streams.c.device == devices.c.id)
+        .scalar_subquery()
+    )
+    return select(
+        devices.c.id,
+        devices.c.profile,
+        devices.c.created_at,
+        func.greatest(devices.c.last_seen, streamed).label("last_seen"),
+    )
+
+
+def _device(row: Row[Any]) -> Device:
+    return Device(row.id, row.profile, row.created_at, row.last_seen)

@@ -1,0 +1,125 @@
+"""Connections: a pool for transactions, one connection that listens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.domain import Json
+
+log = logging.getLogger(__name__)
+
+CONNECTED = "connected"
+"""Channel of the notification that says: you may have missed some, look for yourself."""
+
+_CONNECT: dict[str, str | int] = {
+    "application_name": "onset",
+    "connect_timeout": 5,
+    # A server that vanished without a word is noticed within half a minute.
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What NOTIFY carried; channel ``connected`` means that some may be missing."""
+
+    channel: str
+    payload: str
+
+
+def create(
+    database_url: str, *, pool_size: int = 8, idle_in_transaction_seconds: int = 30
+) -> AsyncEngine:
+    """Make the engine of a process; nothing is connected yet.
+
+    Parameters
+    ----------
+    database_url : str
+        ``postgresql://...`` or ``postgresql+psycopg://...``.
+    pool_size : int > 0
+        Connections kept; under load a quarter more are opened.
+    idle_in_transaction_seconds : int
+        The server ends a transaction that idles for longer: a process that was
+        stopped in the middle of one must not hold its locks for ever.
+    """
+    url = make_url(database_url).set(drivername="postgresql+psycopg")
+    idle = f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=max(1, pool_size // 4),
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args=_CONNECT | {"options": idle},
+    )
+
+
+def plain(database_url: str) -> str:
+    """Give the URL that psycopg itself understands.
+
+    Examples
+    --------
+    >>> plain("postgresql+psycopg://me:secret@localhost/onset")
+    'postgresql://me:secret@localhost/onset'
+    """
+    url = make_url(database_url).set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
+async def listen(
+    database_url: str, channels: Sequence[str]
+) -> AsyncIterator[Notification]:
+    """Hear notifications for ever, on a connection of its own.
+
+    After every (re)connect the first one is ``Notification("connected", "")``:
+    what was said while the line was down is lost, so readers look in the tables.
+    """
+    tries = 0
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                plain(database_url), autocommit=True, **_CONNECT
+            ) as conn:
+                for channel in channels:
+                    await conn.execute(
+                        sql.SQL("LISTEN {}").format(sql.Identifier(channel))
+                    )
+                tries = 0
+                yield Notification(CONNECTED, "")
+                async for said in conn.notifies():
+                    yield Notification(said.channel, said.payload)
+        except (psycopg.Error, OSError) as error:
+            log.warning("database_not_heard: %s", type(error).__name__)
+        await asyncio.sleep(_BACK_OFF_SECONDS[min(tries, len(_BACK_OFF_SECONDS) - 1)])
+        tries += 1
+
+
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+
+async def notify(
+    conn: AsyncConnection, channel: str, payload: str | Json = ""
+) -> None:
+    """Say something to all listeners when this transaction commits.
+
+    Parameters
+    ----------
+    payload : str or JSON object, below 8000 bytes
+        Ids, never windows: PostgreSQL refuses more.
+    """
+    said = payload if isinstance(payload, str) else json.dumps(payload)
+    await conn.execute(_NOTIFY, {"channel": channel, "payload": said})

@@ -1,0 +1,193 @@
+"""Keys of devices, people and services: ``ons_<id>_<secret>``, kept as a digest.
+
+A secret has 256 random bits, so one fast SHA-256 is enough: there is nothing to guess.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Role
+from app.errors import Conflict, InvalidInput, NotFound, Unauthenticated
+from app.store.engine import notify
+from app.store.tables import api_keys, devices
+
+CHANNEL = "onset_keys"
+"""Says the id of a key that was revoked."""
+
+_BASE62 = string.digits + string.ascii_letters
+_SECRET_LENGTH = 43  # of 62 letters: 256 bits
+_KEY = re.compile(r"ons_([0-9A-Za-z]{8})_[0-9A-Za-z]+", re.ASCII)
+_NOBODY = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key without its secret.
+
+    Parameters
+    ----------
+    device : str or None
+        The only device that it may speak for; not None exactly for role ``device``.
+    """
+
+    id: str
+    role: Role
+    name: str
+    device: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+async def create(
+    conn: AsyncConnection,
+    *,
+    role: Role,
+    name: str,
+    device: str | None = None,
+    expires_at: datetime | None = None,
+    secret: str | None = None,
+) -> tuple[Key, str]:
+    """Make a key.
+
+    Parameters
+    ----------
+    secret : str or None
+        The whole key as it will be presented, if somebody chose it already.
+
+    Returns
+    -------
+    key : Key
+    presented : str
+        What to present; shown this once, never stored.
+
+    Raises
+    ------
+    InvalidInput
+        If a device key names no device, or another role names one.
+    NotFound
+        If there is no such device.
+    Conflict
+        If a chosen key exists already.
+    """
+    if (role is Role.DEVICE) != (device is not None):
+        raise InvalidInput("a key of role device names its device, no other does")
+    if device is not None:
+        known = select(devices.c.id).where(devices.c.id == device)
+        if await conn.scalar(known) is None:
+            raise NotFound(f"no device {device!r}")
+    presented = secret or f"ons_{_letters(8)}_{_letters(_SECRET_LENGTH)}"
+    row = (
+        await conn.execute(
+            upsert(api_keys)
+            .values(
+                id=_id(presented),
+                sha256=_digest(presented),
+                role=role.value,
+                name=name,
+                device=device,
+                expires_at=expires_at,
+            )
+            .on_conflict_do_nothing()
+            .returning(api_keys)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Conflict(f"key {_id(presented)} exists already")
+    return _key(row), presented
+
+
+async def find(conn: AsyncConnection, presented: str) -> Key:
+    """Return the key that was presented.
+
+    Raises
+    ------
+    Unauthenticated
+        If there is none, or it is revoked or expired; the message does not say which.
+    """
+    usable = api_keys.c.revoked_at.is_(None) & or_(
+        api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()
+    )
+    row = (
+        await conn.execute(
+            select(api_keys).where(api_keys.c.id == _id(presented), usable)
+        )
+    ).one_or_none()
+    expected = _NOBODY if row is None else row.sha256
+    if not hmac.compare_digest(expected, _digest(presented)) or row is None:
+        raise Unauthenticated("the key is not valid")
+    return _key(row)
+
+
+async def get(conn: AsyncConnection, key_id: str) -> Key:
+    """Return a key by its id, usable or not, or raise `NotFound`."""
+    row = (
+        await conn.execute(select(api_keys).where(api_keys.c.id == key_id))
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no key {key_id!r}")
+    return _key(row)
+
+
+async def revoke(conn: AsyncConnection, key_id: str) -> Key:
+    """End a key for ever, and say so to all processes; again is a no-op.
+
+    Raises
+    ------
+    NotFound
+        If there is no such key.
+    """
+    await conn.execute(
+        update(api_keys)
+        .where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
+        .values(revoked_at=func.clock_timestamp())
+    )
+    key = await get(conn, key_id)
+    await notify(conn, CHANNEL, key_id)
+    return key
+
+
+async def list_(conn: AsyncConnection, device: str | None = None) -> list[Key]:
+    """Return all keys, or those of one device, oldest first."""
+    query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id)
+    if device is not None:
+        query = query.where(api_keys.c.device == device)
+    return [_key(row) for row in await conn.execute(query)]
+
+
+def _letters(n: int) -> str:
+    return "".join(secrets.choice(_BASE62) for _ in range(n))
+
+
+def _digest(presented: str) -> bytes:
+    return sha256(presented.encode()).digest()
+
+
+def _id(presented: str) -> str:
+    """Read the id, or derive one for a key that somebody chose otherwise."""
+    ours = _KEY.fullmatch(presented)
+    return ours.group(1) if ours else f"x{_digest(presented).hex()[:15]}"
+
+
+def _key(row: Row[Any]) -> Key:
+    return Key(
+        row.id,
+        Role(row.role),
+        row.name,
+        row.device,
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+    )

@@ -1,0 +1,164 @@
+"""The tables of what was said and done: models, predictions, labels, jobs, audit."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from app.store.columns import Time, big_number, metadata, number, since
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    number("version"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column("parent", Integer, ForeignKey("model_versions.version")),
+    Column("kind", Text, nullable=False),
+    Column("estimator", Text, nullable=False),
+    Column("feature_set", Text, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Column("artefact_sha256", Text, nullable=False),
+    Column("trainer_state_sha256", Text),
+    Column("card", JSONB, nullable=False),
+    Column("manifest", JSONB, nullable=False),
+    Column("report", JSONB, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("trained_through", Time),
+    since("created_at"),
+    Index("ix_model_versions_profile_version", "profile", "version"),
+    CheckConstraint("kind IN ('full', 'incremental', 'imported')", name="kind"),
+    CheckConstraint(
+        "verdict IN ('promote', 'hold', 'reject', 'not_enough_evidence')",
+        name="verdict",
+    ),
+    CheckConstraint("artefact_sha256 ~ '^[0-9a-f]{64}$'", name="artefact_sha256"),
+    CheckConstraint(
+        "trainer_state_sha256 ~ '^[0-9a-f]{64}$'", name="trainer_state_sha256"
+    ),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column(
+        "event",
+        Uuid,
+        ForeignKey("events.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "model_version",
+        Integer,
+        ForeignKey("model_versions.version"),
+        primary_key=True,
+    ),
+    Column("label", Text, nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("classes", ARRAY(Text), nullable=False),
+    Column("probabilities", ARRAY(Double), nullable=False),
+    Column("unknown", Boolean, nullable=False),
+    Column("features_digest", Text, nullable=False),
+    Column("first", Boolean, nullable=False),
+    since(),
+    Index("uq_predictions_first", "event", unique=True, postgresql_where=text("first")),
+    Index(
+        "ix_predictions_answer",
+        "model_version",
+        "label",
+        postgresql_where=text("first"),
+    ),
+    CheckConstraint(
+        "cardinality(classes) = cardinality(probabilities)", name="classes"
+    ),
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    big_number("id"),
+    Column("event", Uuid, ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    since(),
+    Index("ix_labels_event_id", "event", "id"),
+    Index("ix_labels_label", "label"),
+    Index("ix_labels_at", "at"),
+    CheckConstraint("length(label) <= 200", name="label"),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    big_number("id"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column("version", Integer, ForeignKey("model_versions.version"), nullable=False),
+    Column("previous", Integer, ForeignKey("model_versions.version")),
+    Column("act", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    since(),
+    Index("ix_promotions_profile_id", "profile", "id"),
+    Index("ix_promotions_version", "version"),
+    CheckConstraint("act IN ('promote', 'rollback')", name="act"),
+    CheckConstraint("version IS DISTINCT FROM previous", name="previous"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    big_number("id"),
+    Column("kind", Text, nullable=False),
+    Column("profile", Text, ForeignKey("profiles.name")),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    Column("progress", Double, nullable=False, server_default=text("0")),
+    Column("stage", Text, nullable=False, server_default=text("''")),
+    Column("request", JSONB, nullable=False),
+    Column("result", JSONB),
+    Column("error", Text),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    since("created_at"),
+    Column("started_at", Time),
+    Column("finished_at", Time),
+    Index(
+        "uq_jobs_unfinished",
+        "kind",
+        "profile",
+        unique=True,
+        postgresql_where=text("state IN ('queued', 'running')"),
+    ),
+    Index("ix_jobs_profile_kind_id", "profile", "kind", "id"),
+    CheckConstraint(
+        "state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')",
+        name="state",
+    ),
+    CheckConstraint("progress BETWEEN 0 AND 1", name="progress"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    big_number("id"),
+    since(),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Index("ix_audit_object_id", "object", "id"),
+)

@@ -1,0 +1,192 @@
+"""Profiles, and the immutable versions of their detector settings."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Row, exists, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.detection import build, complete
+from app.domain import Channel, DetectorVersion, Json, Profile, RetrainPolicy
+from app.errors import Conflict, NotFound
+from app.store.tables import detector_versions, events, profiles, streams
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What `put` made of a profile."""
+
+    profile: Profile
+    detector: DetectorVersion
+    created: bool
+
+
+async def put(conn: AsyncConnection, profile: Profile, settings: Json | None) -> Put:
+    """Create a profile or change it.
+
+    Parameters
+    ----------
+    settings : JSON object or None
+        Detector settings; None keeps the present ones, or takes the default.
+        Settings that differ from the present ones become a new detector version.
+
+    Raises
+    ------
+    InvalidDetector
+        If the settings cannot work at the profile's rate.
+    Conflict
+        If channels or rate change although there are readings already.
+    """
+    columns = _columns(profile)
+    made = await conn.execute(
+        upsert(profiles).values(columns).on_conflict_do_nothing().returning(profiles)
+    )
+    created = made.one_or_none() is not None
+    row = (
+        await conn.execute(
+            select(profiles).where(profiles.c.name == profile.name).with_for_update()
+        )
+    ).one()
+    if not created:
+        await _require_same_readings(conn, _profile(row), profile)
+        await conn.execute(
+            update(profiles).where(profiles.c.name == profile.name).values(columns)
+        )
+    number = row.detector_version
+    present = None if number is None else await detector_version(conn, number)
+    detector = await _settle(conn, profile, settings, present)
+    return Put(profile, detector, created)
+
+
+async def get(conn: AsyncConnection, name: str) -> Profile:
+    """Return a profile, or raise `NotFound`."""
+    row = (
+        await conn.execute(select(profiles).where(profiles.c.name == name))
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no profile {name!r}")
+    return _profile(row)
+
+
+async def list_(conn: AsyncConnection) -> list[Profile]:
+    """Return all profiles by name."""
+    rows = await conn.execute(select(profiles).order_by(profiles.c.name))
+    return [_profile(row) for row in rows]
+
+
+async def detector(conn: AsyncConnection, profile: str) -> DetectorVersion:
+    """Return the present detector version of a profile, or raise `NotFound`."""
+    row = (
+        await conn.execute(
+            select(detector_versions)
+            .join(profiles, profiles.c.detector_version == detector_versions.c.number)
+            .where(profiles.c.name == profile)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no profile {profile!r}")
+    return _detector(row)
+
+
+async def detector_version(conn: AsyncConnection, number: int) -> DetectorVersion:
+    """Return a detector version by its number, or raise `NotFound`."""
+    row = (
+        await conn.execute(
+            select(detector_versions).where(detector_versions.c.number == number)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no detector version {number}")
+    return _detector(row)
+
+
+async def detectors(conn: AsyncConnection, profile: str) -> list[DetectorVersion]:
+    """Return all detector versions of a profile, newest first."""
+    rows = await conn.execute(
+        select(detector_versions)
+        .where(detector_versions.c.profile == profile)
+        .order_by(detector_versions.c.number.desc())
+    )
+    return [_detector(row) for row in rows]
+
+
+async def _settle(
+    conn: AsyncConnection,
+    profile: Profile,
+    settings: Json | None,
+    present: DetectorVersion | None,
+) -> DetectorVersion:
+    if settings is None and present is not None:
+        wanted = dict(present.settings)
+    else:
+        wanted = complete(settings)
+    build(wanted, profile.rate_hz, profile.n_channels)
+    if present is not None and wanted == present.settings:
+        return present
+    number = (
+        await conn.execute(
+            insert(detector_versions)
+            .values(profile=profile.name, settings=wanted)
+            .returning(detector_versions.c.number)
+        )
+    ).scalar_one()
+    await conn.execute(
+        update(profiles)
+        .where(profiles.c.name == profile.name)
+        .values(detector_version=number)
+    )
+    return DetectorVersion(number, profile.name, wanted)
+
+
+async def _require_same_readings(
+    conn: AsyncConnection, old: Profile, new: Profile
+) -> None:
+    if (old.channels, old.rate_hz) == (new.channels, new.rate_hz):
+        return
+    streaming = (
+        select(streams.c.device)
+        .join(
+            detector_versions, detector_versions.c.number == streams.c.detector_version
+        )
+        .where(detector_versions.c.profile == old.name)
+    )
+    storing = select(events.c.id).where(events.c.profile == old.name)
+    used = await conn.scalar(select(or_(exists(streaming), exists(storing))))
+    if used:
+        raise Conflict(
+            f"profile {old.name!r} has readings already: its channels and rate_hz "
+            "cannot change; make another profile"
+        )
+
+
+def _columns(profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "channels": [asdict(channel) for channel in profile.channels],
+        "rate_hz": profile.rate_hz,
+        "classes": list(profile.classes),
+        "max_hold_seconds": profile.max_hold_seconds,
+        "max_gap_seconds": profile.max_gap_seconds,
+        "record": profile.record,
+        "retrain": asdict(profile.retrain),
+    }
+
+
+def _profile(row: Row[Any]) -> Profile:
+    return Profile(
+        name=row.name,
+        channels=tuple(Channel(**channel) for channel in row.channels),
+        rate_hz=row.rate_hz,
+        classes=tuple(row.classes),
+        max_hold_seconds=row.max_hold_seconds,
+        max_gap_seconds=row.max_gap_seconds,
+        record=row.record,
+        retrain=RetrainPolicy(**row.retrain),
+    )
+
+
+def _detector(row: Row[Any]) -> DetectorVersion:
+    return DetectorVersion(row.number, row.profile, row.settings)

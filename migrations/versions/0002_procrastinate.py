@@ -1,0 +1,28 @@
+"""The queue of procrastinate 3.10 (its own schema, MIT licence), in our transactions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+SQL = Path(__file__).parent.parent / "sql"
+
+
+def upgrade() -> None:
+    _run("0002-procrastinate-3.10.0.sql")
+
+
+def downgrade() -> None:
+    _run("0002-undo.sql")
+
+
+def _run(file: str) -> None:
+    # Without parameters: several statements at once, and % and : mean themselves.
+    connection = op.get_bind().execution_options(no_parameters=True)
+    connection.exec_driver_sql((SQL / file).read_text())

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from app.errors import ArtefactError
+from app.learning.dataset import build
+from app.learning.incremental import train_incremental
+
+CLASSES = ("fist", "wave", "point")
+
+
+@pytest.fixture(scope="module")
+def parent(profile, rows_of, quiet):
+    return train_incremental(None, build(profile, rows_of(60)), seed=1, progress=quiet)
+
+
+def accuracy(trained, rows):
+    best = trained.probabilities(rows.features).argmax(axis=1)
+    return np.mean(np.array(trained.classes)[best] == np.array(rows.labels))
+
+
+def test_goes_on_from_the_parent_and_keeps_the_old_classes(
+    profile, rows_of, quiet, parent
+):
+    """All the new rows are of one class; the others must not be forgotten."""
+    new = rows_of(60, classes=("fist",), first=60, seed=1)
+    rows = build(profile, rows_of(60) + new)
+    child = train_incremental(parent.state, rows, seed=1, progress=quiet)
+    assert child.restarted == ""
+    unseen = build(profile, rows_of(90, first=500, seed=3))
+    assert accuracy(child, unseen) >= accuracy(parent, unseen) - 0.05
+    assert accuracy(child, unseen) > 0.8
+
+
+def test_reads_the_parent_without_changing_it(profile, rows_of, quiet, parent):
+    rows = build(profile, rows_of(80))
+    state = bytes(parent.state)
+    one = train_incremental(state, rows, seed=1, progress=quiet)
+    two = train_incremental(state, rows, seed=1, progress=quiet)
+    table = rows.features
+    assert (one.probabilities(table) == two.probabilities(table)).all()
+    assert state == parent.state
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"classes": (*CLASSES, "snap")}, "new classes or devices"),
+        ({"devices": ("d1", "d2", "d3")}, "new classes or devices"),
+        ({"classes": CLASSES[1:] + CLASSES[:1]}, "labels were corrected"),
+    ],
+)
+def test_begins_anew_when_the_parent_cannot_be_continued(
+    profile, rows_of, quiet, parent, change, why
+):
+    child = train_incremental(
+        parent.state, build(profile, rows_of(80, **change)), seed=1, progress=quiet
+    )
+    assert why in child.restarted
+    assert set(change.get("classes", CLASSES)) == set(child.classes)
+
+
+def test_nothing_new_changes_nothing(profile, rows_of, quiet, parent):
+    rows = build(profile, rows_of(60))
+    same = train_incremental(parent.state, rows, seed=1, progress=quiet)
+    table = rows.features
+    assert (same.probabilities(table) == parent.probabilities(table)).all()
+
+
+@pytest.mark.parametrize("state", [b"", b"rubbish", b"\x80\x04N."])
+def test_a_state_that_is_not_readable_is_refused(profile, rows_of, quiet, state):
+    with pytest.raises(ArtefactError, match="not readable"):
+        train_incremental(state, build(profile, rows_of(9)), seed=1, progress=quiet)

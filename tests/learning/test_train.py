@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from app.domain import Profile, RetrainPolicy
+from app.errors import Cancelled, CannotLearn
+from app.learning import kinds
+from app.learning.dataset import build
+from app.learning.estimators import MAX_CLASS_WEIGHT, MAX_MODES, find_modes, weigh
+from app.learning.train import FOLDS, folds, train_full
+
+
+def asking(profile, **policy):
+    return Profile(
+        "p", profile.channels, profile.rate_hz, retrain=RetrainPolicy(**policy)
+    )
+
+
+def test_auto_chooses_by_cross_validation_and_reports_all_it_tried(dataset, quiet):
+    got = train_full(dataset, "auto", seed=1, progress=quiet)
+    assert got.name in got.search
+    assert set(got.search) == {"blend", "logistic", "extra_trees"}
+    assert min(got.search.values()) > 0.5
+    assert got.classes == ("fist", "point", "wave")
+
+
+def test_one_class_cannot_be_learnt(profile, rows_of, quiet):
+    rows = build(profile, rows_of(5, classes=("fist",)))
+    with pytest.raises(CannotLearn, match="at least 2 classes"):
+        train_full(rows, "logistic", seed=1, progress=quiet)
+
+
+def test_two_rows_of_two_classes_are_enough(profile, rows_of, quiet):
+    rows = build(profile, rows_of(2, classes=("fist", "wave")))
+    got = train_full(rows, "auto", seed=1, progress=quiet)
+    assert got.probabilities(rows.features).shape == (2, 2)
+
+
+def test_progress_may_cancel(dataset):
+    def cancel(_: str, share: float) -> None:
+        if share > 0.2:
+            raise Cancelled("asked to")
+
+    with pytest.raises(Cancelled):
+        train_full(dataset, "auto", seed=1, progress=cancel)
+
+
+def test_what_cannot_be_asked_is_refused_by_name(profile):
+    assert kinds(asking(profile)) == ("full", "incremental")
+    assert kinds(asking(profile, estimator="logistic")) == ("full",)
+    assert kinds(asking(profile, estimator="sgd"), "incremental") == ("incremental",)
+    assert kinds(asking(profile), "incremental") == ("incremental",)
+    with pytest.raises(CannotLearn, match="'extra_trees' cannot learn incrementally"):
+        kinds(asking(profile, estimator="extra_trees"), "incremental")
+    with pytest.raises(CannotLearn, match="'magic' is none of"):
+        kinds(asking(profile, estimator="magic"))
+    with pytest.raises(CannotLearn, match="mode 'often'"):
+        kinds(asking(profile), "often")
+
+
+def test_modes_are_device_and_class_and_rare_ones_share(profile, rows_of):
+    rows = rows_of(12) + rows_of(1, classes=("rare",), first=99)
+    modes = find_modes(build(profile, rows), by_device=True)
+    assert ("d1", "fist") in modes.names
+    assert ("", "rare") in modes.names
+    assert (modes.matrix().sum(axis=1) == 1).all()
+    assert (modes.numbers(build(profile, rows)) >= 0).all()
+    assert all(d == "" for d, _ in find_modes(build(profile, rows), False).names)
+
+
+def test_modes_are_bounded_however_many_devices_there_are(profile, rows_of):
+    devices = tuple(f"d{i}" for i in range(100))
+    dataset = build(profile, rows_of(600, devices=devices))
+    modes = find_modes(dataset, by_device=True)
+    assert 3 < len(modes.names) <= MAX_MODES
+    assert (modes.numbers(dataset) >= 0).all()
+
+
+def test_rare_classes_weigh_more_but_within_bounds(profile, rows_of):
+    rows = rows_of(90, classes=("fist",)) + rows_of(1, classes=("wave",), first=99)
+    dataset = build(profile, rows)
+    modes = find_modes(dataset, by_device=False)
+    weights = weigh(dataset, modes)
+    assert weights[modes.names.index(("", "wave"))] == MAX_CLASS_WEIGHT
+    assert weights[modes.names.index(("", "fist"))] < 1
+
+
+def test_folds_keep_neighbours_together_and_are_even(dataset):
+    fold = folds(dataset)
+    mine = [
+        fold[i]
+        for i in range(len(dataset))
+        if (dataset.devices[i], dataset.labels[i]) == ("d1", "fist")
+    ]
+    assert np.count_nonzero(np.diff(mine)) == FOLDS - 1
+    assert np.bincount(fold).min() > len(dataset) / FOLDS * 0.7

@@ -1,0 +1,47 @@
+"""A trainer that is killed (SIGKILL) at a given step.
+
+python -m tests.service.doomed_trainer DATABASE_URL FOLDER STEP
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.store.artefacts import Artefacts
+
+from app.service import publish, trainer, training
+from app.store import jobs
+
+PACE = trainer.Pace(poll=0.2, heartbeat=0.2, stalled=0.8, report=0.1, grace=0.5)
+
+
+def die(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def then_die(act: Callable[..., Any]) -> Callable[..., Any]:
+    async def wrapped(*args: Any, **kwargs: Any) -> None:
+        await act(*args, **kwargs)
+        die()
+
+    return wrapped
+
+
+STEPS: dict[str, Callable[[], None]] = {
+    "reading": lambda: setattr(training, "read", die),
+    "learning": lambda: setattr(training, "challenge", die),
+    "keeping": lambda: setattr(publish, "best", die),  # files are there, no row is
+    "committing": lambda: setattr(jobs, "finish", then_die(jobs.finish)),
+    "committed": lambda: setattr(training, "publish", then_die(training.publish)),
+    "none": lambda: None,
+}
+
+
+if __name__ == "__main__":
+    database_url, folder, step = sys.argv[1:]
+    STEPS[step]()
+    asyncio.run(trainer.run(database_url, Artefacts(Path(folder)), pace=PACE))
