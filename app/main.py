@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import numpy as np
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -86,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         detection.warm()
-        features.warm()
+        features.extract(np.zeros((8, 1), np.float32), 50.0)  # compiles, or loads
         engine = database.create(url, pool_size=settings.pool_size)
         given = settings.admin_key
         await ensure_admin_key(
@@ -153,6 +154,7 @@ def _build(
     background.start("commit", commit.run)
     background.start("champions", lambda: champions.run(url))
     background.start("feed", feed.run)
+    background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()
     background.start("first look", lambda: _look(champions, started))
 

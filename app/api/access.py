@@ -136,7 +136,7 @@ class RuleBook:
         """Return the rules for a method on a path, with the path's parameters."""
         if method == "HEAD":
             method = "GET"
-        found = []
+        found: list[tuple[Rule, Mapping[str, str]]] = []
         for row_method, regex, rule in self._rows:
             if row_method == method and (match := regex.match(path)):
                 found.append((rule, match.groupdict()))
@@ -213,7 +213,7 @@ async def authorize_device(
             value = offered.removeprefix(TICKET_PREFIX)
             ticket = state.tickets.redeem(value, device_id)
             return Caller(ticket.key_id, ticket.holder, Role.DEVICE, device_id)
-    raise Unauthenticated("send a device key, or a ticket as subprotocol ticket.<value>")
+    raise Unauthenticated("send a device key, or a ticket as a subprotocol")
 
 
 def _check_origin(state: State, connection: HTTPConnection) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
@@ -88,13 +89,13 @@ def create(
 _PROBLEM: dict[str, Any] = {problems.MEDIA_TYPE: {"schema": problems.SCHEMA}}
 
 
-def _no_stray_query(request: Request) -> None:
+async def _no_stray_query(connection: HTTPConnection) -> None:
     """Refuse query parameters where a route has none; query models see to the rest."""
-    route = request.scope.get("route")
-    if not request.query_params or not isinstance(route, APIRoute):
+    route = connection.scope.get("route")
+    if not connection.query_params or not isinstance(route, APIRoute):
         return
     if not route.dependant.query_params:
-        place = ("query", next(iter(request.query_params)))
+        place = ("query", next(iter(connection.query_params)))
         raise RequestValidationError([{"type": "extra_forbidden", "loc": place}])
 
 

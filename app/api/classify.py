@@ -1,4 +1,4 @@
-"""`POST /classify`: what a model says of windows, by the function that serves streams."""
+"""`POST /classify`: what a model says, by the function that serves streams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Depends
 from pydantic import Field, model_validator
 
-from app.api.fields import Answer, Body, Name, Number
+from app.api.fields import Answer, Body, Name, Number, example
 from app.api.state import State, current
 from app.domain import Float32Array, Prediction
 from app.errors import InvalidReadings, NotFound
@@ -45,14 +45,9 @@ class ClassifyBody(Body):
     pre_roll: Roll | list[Roll] = 0
     post_roll: Roll | list[Roll] = 0
 
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {"profile": "arm-band", "windows": [[[0.1, 0.2], [0.3, 0.1]]]},
-                {"profile": "arm-band", "windows": [[[0.1, 0.2]]], "model_version": 3},
-            ]
-        }
-    }
+    model_config = example(
+        {"profile": "arm-band", "windows": [[[0.1, 0.2], [0.3, 0.1]]]}
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> ClassifyBody:

@@ -67,7 +67,7 @@ class TicketAnswer(Answer):
 async def list_devices(
     query: Annotated[PageQuery, QueryOf()], state: Annotated[State, Depends(current)]
 ) -> Page[DeviceAnswer]:
-    """Registered devices, by id."""
+    """List registered devices, by id."""
     async with state.engine.begin() as conn:
         rows, cursor = await devices.list_(conn, query.limit, query.cursor)
     items = [DeviceAnswer.model_validate(row) for row in rows]
@@ -96,9 +96,7 @@ async def put_device(
         created = await devices.put(conn, device_id, body.profile)
         device = await devices.get(conn, device_id)
         after = {"profile": body.profile}
-        await audit.record(
-            conn, caller.name, "put", f"device:{device_id}", after=after
-        )
+        await audit.record(conn, caller.name, "put", f"device:{device_id}", after=after)
     response.status_code = 201 if created else 200
     return DeviceAnswer.model_validate(device)
 

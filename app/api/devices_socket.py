@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.websockets import WebSocketState
 
 from app.api.access import TICKET_PREFIX, authorize_device
@@ -20,6 +21,7 @@ from app.service.commit import GroupCommit
 from app.service.connection import Connection
 from app.service.ingest import Ingest
 from app.service.metrics import Metrics
+from app.store import keys
 from app.wire import closes
 from app.wire.actions import Limits
 from app.wire.frames import JSON, SUBPROTOCOLS, Frame
@@ -28,6 +30,8 @@ from app.wire.session import Session
 log = structlog.get_logger()
 router = APIRouter()
 
+KEY_CHECK_SECONDS = 5.0
+"""A revoked key's socket is closed within twice that."""
 FAREWELL_SECONDS = 10.0
 """A device that takes nothing for so long is not told why it is closed."""
 
@@ -50,9 +54,22 @@ class Sockets:
     limits: Limits
     window: int
     patience: Patience
-    open: set[Connection] = field(default_factory=set)
+    open: dict[Connection, str] = field(default_factory=dict)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     draining: bool = False
+
+    async def expel(self, engine: AsyncEngine) -> None:
+        """Close sockets whose key is revoked or expired; looks for ever."""
+        while True:
+            await asyncio.sleep(KEY_CHECK_SECONDS)
+            present = {c: key for c, key in self.open.items() if key}
+            if not present:
+                continue
+            async with engine.begin() as conn:
+                gone = await keys.unusable(conn, set(present.values()))
+            for connection, key in present.items():
+                if key in gone:
+                    connection.end(closes.UNAUTHENTICATED, "the key is revoked")
 
     async def drain(self, seconds: float) -> None:
         """Read no more, make everything durable, acknowledge it, close 1012."""
@@ -77,7 +94,9 @@ async def stream(websocket: WebSocket, device_id: str) -> None:
     """Stream the readings of one device."""
     offered = websocket.scope.get("subprotocols", [])
     try:
-        await authorize_device(state_of(websocket), websocket, device_id, offered)
+        caller = await authorize_device(
+            state_of(websocket), websocket, device_id, offered
+        )
     except OnsetError as error:
         await websocket.send_denial_response(problem_response(error))
         return
@@ -92,7 +111,7 @@ async def stream(websocket: WebSocket, device_id: str) -> None:
     codec = SUBPROTOCOLS.get(_agree(offered) or "", JSON)
     session = Session(codec, sockets.limits)
     connection = Connection(session, sockets.ingest, device_id, window=sockets.window)
-    async with _registered(sockets, connection):
+    async with _registered(sockets, connection, caller.key_id):
         await _serve(websocket, connection, sockets.patience)
 
 
@@ -105,14 +124,16 @@ def _agree(offered: list[str]) -> str | None:
 
 
 @asynccontextmanager
-async def _registered(sockets: Sockets, connection: Connection) -> AsyncIterator[None]:
-    sockets.open.add(connection)
+async def _registered(
+    sockets: Sockets, connection: Connection, key_id: str
+) -> AsyncIterator[None]:
+    sockets.open[connection] = key_id
     sockets.empty.clear()
     sockets.metrics.connections.inc()
     try:
         yield
     finally:
-        sockets.open.discard(connection)
+        del sockets.open[connection]
         if not sockets.open:
             sockets.empty.set()
         sockets.metrics.connections.dec()

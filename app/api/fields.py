@@ -17,6 +17,7 @@ from pydantic import (
     Strict,
     StringConstraints,
 )
+from pydantic.config import JsonDict
 
 from app.errors import InvalidInput
 from app.store.pages import text_in
@@ -90,14 +91,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def example(body: JsonDict) -> ConfigDict:
+    """Show a body in the OpenAPI document; a class inherits the rest from `Body`."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Query(BaseModel):
     """Parameters of a query; unknown ones are refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class NoQuery(Query):
-    """A route without parameters."""
 
 
 class PageQuery(Query):
@@ -110,7 +112,7 @@ class PageQuery(Query):
 class Answer(BaseModel):
     """What is answered."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)
 
 
 Item = TypeVar("Item")

@@ -33,5 +33,5 @@ async def health_ready(state: Annotated[State, Depends(current)]) -> Response:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(state: Annotated[State, Depends(current)]) -> Response:
-    """What the process counts, as Prometheus reads it."""
+    """Say what the process counts, as Prometheus reads it."""
     return Response(generate_latest(state.registry), media_type=CONTENT_TYPE_LATEST)

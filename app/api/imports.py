@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from app.api.access import Caller, who
 from app.api.fields import Answer, Body, Name, Text64, TimeIn
 from app.api.state import State, current
+from app.api.windows import PARQUET
 from app.errors import InvalidInput
 from app.service import imports
 from app.service.imports import HistoryRow
@@ -23,8 +24,7 @@ from app.service.imports import HistoryRow
 router = APIRouter(tags=["Events"])
 
 NDJSON = "application/x-ndjson"
-PARQUET = "application/vnd.apache.parquet"
-MAX_ROWS = 10_000
+MAX_ROWS = 100_000
 COLUMNS = (
     "profile",
     "window",
@@ -104,6 +104,8 @@ async def import_events(
     data = await request.body()
     read = _parquet if kind == PARQUET else _ndjson
     rows = await asyncio.to_thread(lambda: list(read(data)))
+    if not rows:
+        raise InvalidInput("the body has no rows: send one JSON object a line")
     async with state.engine.begin() as conn:
         done = await imports.import_history(
             conn, rows, by=caller.name, now=datetime.now(UTC)
@@ -112,13 +114,10 @@ async def import_events(
 
 
 def _ndjson(data: bytes) -> Iterator[HistoryRow]:
-    number = 0
     for number, line in enumerate(data.splitlines(), start=1):
         _limit(number)
         if line.strip():
             yield _row(number, RowBody.model_validate_json, line)
-    if not number:
-        raise InvalidInput("the body is empty: send one JSON object a line")
 
 
 def _parquet(data: bytes) -> Iterator[HistoryRow]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from app.api.access import Caller, who
-from app.api.fields import Answer, Body, EventId, EventPath, Page, Text64, Time
+from app.api.fields import Answer, Body, EventId, EventPath, Page, Text64, Time, example
 from app.api.state import State, current
 from app.store import audit, events, labels
 
@@ -23,7 +23,7 @@ class LabelBody(Body):
 
     label: Text64
 
-    model_config = {"json_schema_extra": {"examples": [{"label": "fist"}]}}
+    model_config = example({"label": "fist"})
 
 
 class EventLabelBody(Body):
@@ -54,15 +54,27 @@ class AcceptedAnswer(Answer):
     accepted: int
 
 
-@router.post("/events/{event_id}/labels", status_code=201)
+@router.post(
+    "/events/{event_id}/labels",
+    status_code=201,
+    responses={200: {"description": "You said the same before."}},
+)
 async def label_event(
     event_id: EventPath,
     body: LabelBody,
+    response: Response,
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
 ) -> LabelAnswer:
-    """Say what an event is; may be said again, the latest counts."""
+    """Say what an event is; may be said again, the latest counts.
+
+    The same label by the same person again changes nothing, so a retry is safe.
+    """
     async with state.engine.begin() as conn:
+        present = (await labels.latest(conn, [event_id])).get(event_id)
+        if present and (present.label, present.by) == (body.label, caller.name):
+            response.status_code = 200
+            return LabelAnswer.model_validate(present)
         label = await labels.add(conn, event_id, body.label, caller.name, SOURCE)
         after = {"label": body.label}
         await audit.record(conn, caller.name, "label", f"event:{event_id}", after=after)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi import Query as QueryOf
+from pydantic import Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
@@ -44,7 +45,7 @@ Kind = Literal[
 class LiveQuery(Query):
     """Which kinds to hear, all of them by default; and of which profile."""
 
-    kind: list[Kind] = []
+    kind: list[Kind] = Field(default=[])
     profile: Name | None = None
 
 
@@ -89,7 +90,7 @@ async def signal(
     device_id: DevicePath,
     state: Annotated[State, Depends(current)],
 ) -> Events:
-    """Readings of a device as this process receives them.
+    """Send the readings of a device as this process receives them.
 
     Each `signal` has `boot`, `first_seq`, `values` (null where there is none),
     `channels` and `rate_hz`.

@@ -22,8 +22,10 @@ from app.api.fields import (
     Time,
     VersionPath,
 )
+from app.api.profiles import ServingAnswer
 from app.api.state import State, current
-from app.service import imports
+from app.service import foreign
+from app.service.foreign import ForeignModel
 from app.store import audit, models
 from app.store.models import ModelVersion
 
@@ -104,14 +106,6 @@ class PromoteBody(Body):
     )
 
 
-class PromotedAnswer(Answer):
-    """Who serves now."""
-
-    profile: str
-    version: int
-    previous: int | None
-
-
 @router.get("")
 async def list_models(
     query: Annotated[ModelQuery, QueryOf()], state: Annotated[State, Depends(current)]
@@ -139,7 +133,7 @@ async def promote(
     body: PromoteBody,
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
-) -> PromotedAnswer:
+) -> ServingAnswer:
     """Let a version serve; 412 when the champion is not the expected one."""
     async with state.engine.begin() as conn:
         row = await models.get(conn, version)
@@ -150,7 +144,10 @@ async def promote(
             await models.promote(
                 conn, row.profile, version, expected, caller.name, body.reason
             )
-    return PromotedAnswer(profile=row.profile, version=version, previous=present)
+            after = {"version": version, "previous": present, "reason": body.reason}
+            about = f"profile:{row.profile}"
+            await audit.record(conn, caller.name, "promote", about, after=after)
+    return ServingAnswer(profile=row.profile, version=version, previous=present)
 
 
 @router.post(
@@ -179,15 +176,17 @@ async def import_model(
     that are served, tried, and kept; `promote` makes it the champion.
     """
     graph = await request.body()
-    version = await imports.import_model(
+    version = await foreign.import_model(
         state.engine,
         state.artefacts,
         graph,
-        profile=query.profile,
-        classes=tuple(query.classes),
-        unknown_below=query.unknown_below,
-        note=query.note,
-        by=caller.name,
+        ForeignModel(
+            profile=query.profile,
+            classes=tuple(query.classes),
+            unknown_below=query.unknown_below,
+            note=query.note,
+            by=caller.name,
+        ),
     )
     async with state.engine.begin() as conn:
         return ModelAnswer.of(await models.get(conn, version))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from fastapi import Query as QueryOf
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.access import Caller, who
 from app.api.fields import (
@@ -22,6 +22,7 @@ from app.api.fields import (
     Text500,
     Time,
     TimeIn,
+    example,
 )
 from app.api.state import State, current
 from app.domain import (
@@ -32,14 +33,20 @@ from app.domain import (
     Profile,
     RetrainPolicy,
 )
-from app.learning.estimators import ESTIMATORS
-from app.service import reading
-from app.store import audit, models, profiles
+from app.errors import ChampionMoved
+from app.learning import AUTO, ESTIMATORS
+from app.store import audit, models, profiles, status
 
 router = APIRouter(prefix="/profiles", tags=["Profiles"])
 
 Mode = Literal["auto", "full", "incremental"]
 Promote = Literal["auto", "never"]
+
+
+def _known_estimator(name: str) -> str:
+    if name != AUTO and name not in ESTIMATORS:
+        raise ValueError(f"none of {AUTO}, {', '.join(ESTIMATORS)}")
+    return name
 
 
 class ChannelBody(Body):
@@ -55,7 +62,9 @@ class RetrainBody(Body):
     every_labels: Annotated[int, Field(ge=1, le=10**6)] | None = 20
     every_seconds: Annotated[float, Field(ge=1, le=10**8)] | None = None
     mode: Mode = "auto"
-    estimator: Annotated[str, Field(examples=["auto", *ESTIMATORS])] = "auto"
+    estimator: Annotated[str, AfterValidator(_known_estimator)] = Field(
+        default=AUTO, description=f"{AUTO} or one of {', '.join(ESTIMATORS)}."
+    )
     promote: Promote = "auto"
 
 
@@ -68,26 +77,19 @@ class ProfileBody(Body):
         default=None,
         description="Settings; left out, the present ones stay, or the default.",
     )
-    classes: Annotated[list[Text64], Field(max_length=1000)] = []
+    classes: Annotated[list[Text64], Field(max_length=1000)] = Field(default=[])
     max_hold_seconds: Annotated[float, Field(ge=0, le=3600)] = 1.0
     max_gap_seconds: Annotated[float, Field(gt=0, le=10**6)] | None = None
     record: bool = False
     retrain: RetrainBody = RetrainBody()
 
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "channels": [
-                        {"name": "emg1", "unit": "mV"},
-                        {"name": "emg2", "unit": "mV"},
-                    ],
-                    "rate_hz": 50,
-                    "classes": ["fist", "rest"],
-                }
-            ]
+    model_config = example(
+        {
+            "channels": [{"name": "emg1", "unit": "mV"}, {"name": "emg2"}],
+            "rate_hz": 50,
+            "classes": ["fist", "rest"],
         }
-    }
+    )
 
     def profile(self, name: str) -> Profile:
         """Return the domain's value."""
@@ -136,6 +138,15 @@ class ServedAnswer(Answer):
     by: str
     reason: str
     at: Time
+    until: Time | None
+
+
+class ServingAnswer(Answer):
+    """Who serves now, and who did before."""
+
+    profile: str
+    version: int
+    previous: int | None
 
 
 class HistoryQuery(Query):
@@ -149,6 +160,34 @@ class RollbackBody(Body):
 
     reason: Text500
     expected: Number | None = None
+
+
+class ChampionAnswer(Answer):
+    """The version that serves."""
+
+    version: int
+    kind: str
+    created_at: Time
+
+
+class AccuracyAnswer(Answer):
+    """Share of correct answers among the last `n` of a version."""
+
+    model_version: int
+    n: int
+    accuracy: float
+
+
+class StatusAnswer(Answer):
+    """A profile at a glance."""
+
+    devices: int
+    devices_connected: int
+    events: int
+    unlabelled: int
+    unclassified: int
+    champion: ChampionAnswer | None
+    accuracy: list[AccuracyAnswer]
 
 
 @router.get("")
@@ -199,15 +238,21 @@ async def put_profile(
 @router.get("/{name}/status")
 async def profile_status(
     name: ProfilePath, state: Annotated[State, Depends(current)]
-) -> reading.ProfileStatus:
+) -> StatusAnswer:
     """How the profile does at a glance.
 
-    `accuracy` has one entry for each version that predicted any of the last 100
-    labelled events, oldest version first.
+    `accuracy` counts, for each model version, its last 100 answers that people
+    labelled afterwards; oldest version first.
     """
     async with state.engine.begin() as conn:
         await profiles.get(conn, name)
-        return await reading.profile_status(conn, name, datetime.now(UTC))
+        seen = await status.of_profile(conn, name, datetime.now(UTC))
+        champion = await models.champion(conn, name)
+    shown = None if champion is None else ChampionAnswer.model_validate(champion)
+    return StatusAnswer(
+        **asdict(seen) | {"accuracy": [asdict(one) for one in seen.accuracy]},
+        champion=shown,
+    )
 
 
 @router.get("/{name}/history")
@@ -229,11 +274,16 @@ async def rollback(
     body: RollbackBody,
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
-) -> dict[str, Any]:
+) -> ServingAnswer:
     """Let the champion's predecessor serve again; 412 if `expected` moved."""
     async with state.engine.begin() as conn:
-        await profiles.get(conn, name)
         version = await models.rollback(conn, name, caller.name, body.reason)
-    return {"profile": name, "version": version}
-
-
+        previous = (await models.history(conn, name))[0].previous
+        if body.expected not in (None, previous):
+            # leaving the block by an error takes the rollback back
+            raise ChampionMoved(f"the champion is version {previous}")
+        after = {"version": version, "previous": previous, "reason": body.reason}
+        await audit.record(
+            conn, caller.name, "rollback", f"profile:{name}", after=after
+        )
+    return ServingAnswer(profile=name, version=version, previous=previous)

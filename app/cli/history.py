@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,13 +65,16 @@ def import_(
         requests, kind = batches(source.read_bytes().splitlines()), NDJSON
     else:
         raise InvalidInput(f"{source} is neither a file nor a folder")
-    accepted = 0
+    done: Counter[str] = Counter()
     for content in requests:
         answer = service.call(
             "POST", "/events/import", content=content, content_type=kind
         )
-        accepted += int(answer["accepted"])
-    typer.echo(f"{source}: {accepted} labelled windows imported")
+        done.update(answer)
+    typer.echo(
+        f"{source}: {done['imported']} windows imported, {done['known']} known before, "
+        f"{done['labelled']} new labels"
+    )
 
 
 def rows(profile: str, recordings: Sequence[Recording]) -> Iterator[bytes]:

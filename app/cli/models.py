@@ -17,8 +17,13 @@ POLL_SECONDS = 0.5
 
 def retrain(
     profile: Annotated[str, typer.Argument()],
-    mode: Annotated[str, typer.Option(help="auto, full or incremental.")] = "auto",
-    promote: Annotated[str, typer.Option(help="auto or never.")] = "auto",
+    mode: Annotated[
+        str | None,
+        typer.Option(help="auto, full or incremental; default: the profile's."),
+    ] = None,
+    promote: Annotated[
+        str | None, typer.Option(help="auto or never; default: the profile's.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Stay until it is done, tell the verdict.")
     ] = False,
@@ -27,7 +32,8 @@ def retrain(
     """Train a challenger from the labels there are."""
     service = Service.of(configuration.load(), url)
     asked = {"profile": profile, "mode": mode, "promote": promote}
-    job = service.call("POST", "/retrain", json=asked)
+    said = {name: value for name, value in asked.items() if value is not None}
+    job = service.call("POST", "/retrain", json=said)
     typer.echo(f"job {job['id']}: {job['state']}")
     if wait:
         _follow(service, job["id"])

@@ -9,16 +9,14 @@ import socket
 from typing import Annotated
 
 import typer
-import uvicorn
 from pydantic import SecretStr
 
+from app import main as service
 from app.cli import configuration
 from app.cli.database import available
 from app.cli.processes import Keeper, Program, die_with_parent, end_on_sigterm
 from app.errors import Unavailable
 from app.settings import Settings
-
-DRAIN_SECONDS = 10
 
 
 def serve(
@@ -44,22 +42,8 @@ def serve(
 
 
 def _serve_alone(settings: Settings, *, shared: bool) -> None:
-    config = uvicorn.Config(
-        "app.main:create",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="wsproto",
-        ws_max_size=settings.max_message_bytes,
-        access_log=False,
-        log_level=settings.log_level,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = uvicorn.Server(config)
-    server.run(sockets=[_shared_socket(settings)] if shared else None)
-    if not server.started:
+    listener = _shared_socket(settings) if shared else None
+    if not service.serve(settings, listener):
         raise Unavailable("the service did not start; the lines above say why")
 
 

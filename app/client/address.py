@@ -21,7 +21,9 @@ def socket_url(url: str, device: str) -> str:
     """
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES or not parts.netloc:
-        raise InvalidInput(f"{url!r} must begin with http://, https://, ws:// or wss://")
+        raise InvalidInput(
+            f"{url!r} must begin with http://, https://, ws:// or wss://"
+        )
     path = f"{parts.path.rstrip('/')}/devices/{quote(device, safe='')}/stream"
     return f"{_SCHEMES[parts.scheme]}://{parts.netloc}{path}"
 

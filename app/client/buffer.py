@@ -134,14 +134,16 @@ class Buffer:
             return None
         if isinstance(self._unsent[0], Gap):
             piece: Piece = self._unsent.popleft()
+            self._in_flight.append(piece)
         else:
             room = min(most, window - (self.sent - self.acked))
             if room <= 0:
                 return None
-            piece = join(self._gather(room, rate_hz))
+            chunks = self._gather(room, rate_hz)
+            self._in_flight.extend(chunks)
+            piece = join(chunks)
         self.sent = piece.next_seq - 1
         self._most_sent = max(self._most_sent, self.sent)
-        self._in_flight.append(piece)
         return piece
 
     def ack(self, ack: int) -> None:
@@ -213,9 +215,9 @@ class Buffer:
         gathered: list[Chunk] = []
         while most and self._unsent:
             chunk = self._unsent[0]
-            if isinstance(chunk, Gap) or (
-                gathered and not (chunk.follows(gathered[-1]))
-            ):
+            if isinstance(chunk, Gap):
+                break
+            if gathered and not chunk.follows(gathered[-1]):
                 break
             self._unsent.popleft()
             if len(chunk) > most:

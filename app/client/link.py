@@ -1,8 +1,8 @@
 """The line of a device to the service: connect, resume, pump, and again when it breaks.
 
-    connect -> hello -> welcome -> pump both ways -> broken -> back off -> connect ...
-                                        |
-                                        `-> end said, all durable, closed 1000: done
+connect -> hello -> welcome -> pump both ways -> broken -> back off -> connect ...
+                                    |
+                                    `-> end said, all durable, closed 1000: done
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether to connect again, and when: what close codes and refusals mean to a device."""
+"""Whether to connect again, and when: what closes and refusals mean to a device."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def refusal(fault: Exception, said: str) -> OnsetError | None:
         The server's last `error`, else empty.
     """
     code = close_code(fault)
-    if code in REFUSALS:
+    if code is not None and code in REFUSALS:
         return REFUSALS[code](said or closes.CLOSES[code].title)
     if isinstance(fault, InvalidStatus):
         status = fault.response.status_code

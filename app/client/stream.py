@@ -1,24 +1,24 @@
 """A device's stream: numbered, kept until durable, resumed whatever happens.
 
-    async with DeviceStream("http://127.0.0.1:8000", "band-7", key) as stream:
-        await stream.send([0.1, 0.2, 0.3], time=time.time())
+async with DeviceStream("http://127.0.0.1:8000", "band-7", key) as stream:
+    await stream.send([0.1, 0.2, 0.3], time=time.time())
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Self
 from uuid import uuid4
 
 from numpy.typing import ArrayLike
 
 from app.client.address import socket_url
 from app.client.buffer import Buffer
+from app.client.inbox import Heard, Inbox
 from app.client.journal import FileJournal
 from app.client.link import Destination, Link
 from app.client.pieces import clock, matrix
@@ -27,10 +27,6 @@ from app.wire import messages
 
 GOODBYE_SECONDS = 3.0
 """How long `end` waits for the server's close after everything is acknowledged."""
-
-Heard: TypeAlias = (
-    messages.Onset | messages.Prediction | messages.Event | messages.Retract
-)
 
 
 class DeviceStream:
@@ -105,14 +101,18 @@ class DeviceStream:
         self._capacity = capacity
         self._waits = overflow == "wait"
         self._linger_seconds = linger_seconds
-        self._on = (on_onset, on_prediction, on_event, on_retract)
-        self._heard: deque[Heard] = deque(maxlen=most_heard)
+        self._heard = Inbox(most_heard, on_onset, on_prediction, on_event, on_retract)
         self._link = Link(
-            destination, self._buffer, self._hear, self._change, random or Random()
+            destination,
+            self._buffer,
+            self._heard.take,
+            self._change,
+            random or Random(),
         )
         self._n_channels: int | None = None
         self._changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
+        self._closed = False
 
     @property
     def boot(self) -> str:
@@ -146,7 +146,7 @@ class DeviceStream:
 
     async def __aenter__(self) -> Self:
         self._runner = asyncio.create_task(self._link.run())
-        self._runner.add_done_callback(lambda _: self._change())
+        self._runner.add_done_callback(self._over)
         return self
 
     async def __aexit__(
@@ -156,7 +156,7 @@ class DeviceStream:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None and self._journal is None:
+            if kind is None and self._journal is None and not self._closed:
                 async with asyncio.timeout(self._linger_seconds):
                     await self.end()
         except TimeoutError:
@@ -205,6 +205,7 @@ class DeviceStream:
         if not self._waits:
             self._buffer.drop_oldest(self._capacity)
         self._link.wake()
+        await asyncio.sleep(0)  # a loop of sends must not keep the line from working
         return first
 
     def skip(self, n_readings: int, why: str) -> None:
@@ -230,6 +231,7 @@ class DeviceStream:
 
     async def close(self) -> None:
         """Let go of the line and the file; what is not durable stays in the file."""
+        self._closed = True
         if self._runner is not None and not self._runner.done():
             self._runner.cancel()
             await asyncio.wait([self._runner])
@@ -249,29 +251,48 @@ class DeviceStream:
     async def __aiter__(self) -> AsyncIterator[Heard]:
         """Hear what the server finds, until the stream ends."""
         while True:
-            await self._until(lambda: bool(self._heard) or self._done)
-            while self._heard:
-                yield self._heard.popleft()
+            await self._until(lambda: bool(self._heard.waiting) or self._done)
+            while self._heard.waiting:
+                yield self._heard.waiting.popleft()
             if self._done:
                 return
 
     @property
     def _done(self) -> bool:
-        return self._runner is not None and self._runner.done()
+        """Whether the stream has ended, and well."""
+        runner = self._runner
+        return (
+            runner is not None
+            and runner.done()
+            and not runner.cancelled()
+            and runner.exception() is None
+        )
 
     def _has_room(self, n: int) -> bool:
         welcome = self._link.welcome
-        most = self._capacity if welcome is None else min(self._capacity, welcome.window)
+        most = (
+            self._capacity if welcome is None else min(self._capacity, welcome.window)
+        )
         return self._buffer.held == 0 or self._buffer.held + n <= most
 
-    def _hear(self, said: messages.ServerMessage) -> None:
-        on_onset, on_prediction, on_event, on_retract = self._on
-        match said:
-            case messages.Onset():
-                self._tell(said, on_onset)
-            case messages.Prediction():
-                self._tell(said, on_prediction)
-            case messages.Event():
-                self._tell(said, on_event)
-            case messages.Retract():
-                self._tell(said, on_retract)
+    def _check(self) -> None:
+        """Raise what ended the stream, if anything did."""
+        if self._runner is None:
+            raise Conflict("the stream is not open: use `async with`")
+        if self._runner.done():
+            fault = None if self._runner.cancelled() else self._runner.exception()
+            raise fault or Conflict("the stream is closed")
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        while not ready():
+            self._check()
+            await self._changed.wait()
+
+    def _over(self, runner: asyncio.Task[None]) -> None:
+        if not runner.cancelled():
+            runner.exception()  # asyncio would complain if nobody ever looked
+        self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

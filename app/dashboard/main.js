@@ -188,6 +188,8 @@ function onLive(kind, data) {
     if (data.device === device) strip.span({ id: data.event, boot: data.boot, onset_seq: data.onset_seq, text: "…" });
   } else if (kind === "retract") {
     strip.retract(data.event);
+  } else if (kind === "prediction" && data.events) {
+    if (data.profile === profile.name) guarded(loadEvents);
   } else if (kind === "prediction" && data.event && rows.has(data.event) && data.prediction) {
     const { event } = rows.get(data.event);
     show({ ...event, prediction: data.prediction });
@@ -204,13 +206,17 @@ function onLive(kind, data) {
   }
 }
 
+async function loadEvents() {
+  const page = await get("/events", { profile: profile.name, order: "desc", limit: 50 });
+  for (const event of page.items.reverse()) show(event);
+}
+
 async function open(name) {
   profile = await get(`/profiles/${encodeURIComponent(name)}`);
   rows.clear();
   element("events").replaceChildren();
   device = null;
-  const page = await get("/events", { profile: name, order: "desc", limit: 50 });
-  for (const event of page.items.reverse()) show(event);
+  await loadEvents();
   element("events-empty").hidden = rows.size > 0;
   await Promise.all([refresh(), showModels()]);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from app.detection.held import HeldReadings
 from app.domain import (
@@ -62,7 +63,7 @@ class Cutter:
             flags.append(Flag.CLOCK)
         onset_seq = origin + span.onset
         return Event(
-            id=event_id(self.device, self.boot, onset_seq, self.version.number),
+            id=self.id(onset_seq),
             device=self.device,
             boot=self.boot,
             profile=self.profile.name,
@@ -77,6 +78,10 @@ class Cutter:
             post_roll=last - span.offset,
             flags=tuple(str(f) for f in flags),
         )
+
+    def id(self, onset_seq: int) -> UUID:
+        """Give the identity of the event that begins with that reading."""
+        return event_id(self.device, self.boot, onset_seq, self.version.number)
 
     def instant(self, held: HeldReadings, index: int) -> datetime:
         """Give the time of a reading; of the one to come, one period after the last."""

@@ -21,6 +21,9 @@ from app.detection.detector import (
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
 
+LEAST_LONG = 30
+"""Readings that the long mean has more than the short one, however slow the stream."""
+
 # params
 ON, OFF, STA, LTA, WARM = 0, 1, 2, 3, 4
 # floats: the peak, then three rows of a value a channel
@@ -58,7 +61,7 @@ def sta_lta(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
     global seismic phase and event detection, Bull. Seismol. Soc. Am. 88(1), 95-106.
     """
     short = readings(number(settings, "sta_seconds"), rate_hz, 1)
-    long = readings(number(settings, "lta_seconds"), rate_hz, short + 1)
+    long = readings(number(settings, "lta_seconds"), rate_hz, short + LEAST_LONG)
     plan = Plan(
         magic=b"STLT",
         version=1,

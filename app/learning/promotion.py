@@ -24,9 +24,8 @@ import math
 from dataclasses import dataclass
 from uuid import UUID
 
-from scipy.stats import binomtest
-
 from app.learning.evaluate import Report
+from app.learning.evidence import chance
 
 PROMOTE, HOLD, REJECT = "promote", "hold", "reject"
 NOT_ENOUGH_EVIDENCE = "not_enough_evidence"
@@ -95,7 +94,7 @@ def decide(
     events: list[UUID] = [e for e in ours if e in theirs]
     wins = sum(ours[e] and not theirs[e] for e in events)
     losses = sum(theirs[e] and not ours[e] for e in events)
-    better, worse = _chance(wins, losses), _chance(losses, wins)
+    better, worse = chance(wins, losses), chance(losses, wins)
     new_groups = len(challenger.groups - champion.groups)
     n = len(events)
     numbers: dict[str, float] = {
@@ -170,10 +169,3 @@ def _first(challenger: Candidate) -> Decision:
         "too few to judge it, any answer is better than none",
         numbers,
     )
-
-
-def _chance(wins: int, losses: int) -> float:
-    """Probability that a fair coin gives so many wins or more."""
-    if wins + losses == 0:
-        return 1.0
-    return float(binomtest(wins, wins + losses, 0.5, alternative="greater").pvalue)

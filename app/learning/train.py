@@ -6,7 +6,7 @@ clock: the search for an estimator is bounded by rows and folds, not by seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,12 @@ from app.errors import CannotLearn
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
 from app.learning.dataset import Dataset
 from app.learning.estimators import Modes, find_modes, make, weigh
+from app.learning.evidence import chance
 
 Progress = Callable[[str, float], None]
 
 FOLDS = 3
+LEAD_ALPHA = 0.05
 SEARCH_ROWS = 2000
 """Cross-validation looks at no more rows than these, drawn evenly over time."""
 
@@ -81,8 +83,9 @@ def train_full(
     with threadpool_limits(1):
         search: dict[str, float] = {}
         if estimator == "auto":
-            search = _search(rows, seed, progress)
-            estimator = choose(search, len(rows))
+            right = _search(rows, seed, progress)
+            search = {name: float(r.mean()) for name, r in right.items()}
+            estimator = choose(right)
         spec = spec_of(estimator)
         progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
         modes = find_modes(rows, spec.modes)
@@ -90,22 +93,29 @@ def train_full(
     return Trained(spec.name, fitted, modes, seed, len(rows), search)
 
 
-def choose(search: dict[str, float], n_rows: int) -> str:
+def choose(right: Mapping[str, NDArray[np.bool_]]) -> str:
     """Take the first of the portfolio that is not measurably worse than the best.
 
-    Folds within one session flatter whatever remembers it best, so a lead within one
-    standard error decides nothing; the order of the portfolio does.
+    `right` says for every estimator which rows it got right.  Folds within one session
+    flatter whatever remembers it best, so a lead that chance explains with probability
+    above `LEAD_ALPHA` (paired, as in `promotion`) decides nothing; the order does.
 
     Examples
     --------
-    >>> choose({"blend": 0.95, "logistic": 0.955}, n_rows=100)
+    >>> rows = np.arange(100)
+    >>> choose({"blend": rows < 95, "logistic": rows < 96})
     'blend'
-    >>> choose({"blend": 0.80, "logistic": 0.95}, n_rows=100)
+    >>> choose({"blend": rows < 80, "logistic": rows < 95})
     'logistic'
     """
-    best = max(search.values())
-    error = float(np.sqrt(max(best * (1 - best), 1e-4) / n_rows))
-    return next(n for n in PORTFOLIO if n in search and search[n] >= best - error)
+    best = max(right, key=lambda name: (int(right[name].sum()), name))
+    for name in PORTFOLIO:
+        if name in right:
+            wins = int((right[best] & ~right[name]).sum())
+            losses = int((right[name] & ~right[best]).sum())
+            if chance(wins, losses) > LEAD_ALPHA:
+                return name
+    return best
 
 
 def require_classes(rows: Dataset) -> None:
@@ -139,16 +149,18 @@ def folds(rows: Dataset) -> NDArray[np.int64]:
     return out
 
 
-def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, float]:
-    """Cross-validate the portfolio; estimators in order, so progress can be shown."""
+def _search(
+    rows: Dataset, seed: int, progress: Progress
+) -> dict[str, NDArray[np.bool_]]:
+    """Cross-validate the portfolio; say which rows each got right."""
     if len(rows) > SEARCH_ROWS:
         rows = rows.take(np.linspace(0, len(rows) - 1, SEARCH_ROWS).astype(int))
     fold = folds(rows)
     truth = np.array(rows.labels)
-    out: dict[str, float] = {}
+    out: dict[str, NDArray[np.bool_]] = {}
     for done, name in enumerate(PORTFOLIO):
         progress(f"cross-validating {name}", 0.1 + 0.6 * done / len(PORTFOLIO))
-        right = np.zeros(len(rows))
+        right = np.zeros(len(rows), dtype=np.bool_)
         for k in range(FOLDS):
             part = rows.take(np.flatnonzero(fold != k))
             left = np.flatnonzero(fold == k)
@@ -158,5 +170,5 @@ def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, float]:
             fitted = _fit(ESTIMATORS[name], part, modes, seed)
             said = _probabilities(fitted, modes, rows.features[left]).argmax(axis=1)
             right[left] = np.array(modes.classes)[said] == truth[left]
-        out[name] = float(right.mean())
+        out[name] = right
     return out

@@ -1,30 +1,21 @@
-"""What comes from elsewhere: history to begin from, and models trained by others."""
+"""History to begin from: windows that no detector of ours found."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app import __version__, features
 from app.domain import Event, Flag, Float32Array, Profile, event_id
-from app.errors import ArtefactError, Conflict, InvalidReadings, NotFound
-from app.learning import artefact
-from app.learning.model import Model, ModelCard, SelfTest
-from app.store import audit, devices, events, labels, models, profiles
-from app.store.artefacts import Artefacts
-from app.store.models import NewVersion
+from app.errors import Conflict, InvalidReadings
+from app.store import audit, devices, events, labels, profiles
 
 SOURCE = "import"
-DEFAULT_DEVICE = "imported"
 IMPORTED = "imported"
-HOLD = "hold"
-_SELF_TEST_ROWS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,10 +59,10 @@ async def import_history(
     NotFound, InvalidReadings, Conflict
         For an unknown profile, a window that does not fit it, a device of another.
     """
-    await _register(conn, rows)
-    found = [_event(row, now) for row in rows]
-    unique = {event.id: event for event in found}
-    added = set(await events.add(conn, list(unique.values())))
+    known = {name: await profiles.get(conn, name) for name in {r.profile for r in rows}}
+    found = [_event(row, known[row.profile], now) for row in rows]
+    added = await events.add(conn, list({event.id: event for event in found}.values()))
+    await _require_owners(conn, found)
     wanted = {
         event.id: row.label
         for event, row in zip(found, rows, strict=True)
@@ -83,65 +74,53 @@ async def import_history(
         for event, label in wanted.items()
         if event not in present or present[event].label != label
     ]
-    if fresh:
-        await labels.add_many(conn, fresh, by, SOURCE)
-    result = Imported(len(added), len(rows) - len(added), len(fresh))
-    after = {"imported": result.imported, "labelled": result.labelled}
-    await audit.record(conn, by, "import", "events", after=after)
-    return result
+    await labels.add_many(conn, fresh, by, SOURCE)
+    done = Imported(len(added), len(rows) - len(added), len(fresh))
+    await audit.record(conn, by, "import", "events", after=asdict(done))
+    return done
 
 
-async def _register(conn: AsyncConnection, rows: Sequence[HistoryRow]) -> None:
-    """Check windows against their profiles and make sure that the devices exist."""
-    known: dict[str, Profile] = {}
-    registered: dict[str, str] = {}
-    for row in rows:
-        if row.profile not in known:
-            known[row.profile] = await profiles.get(conn, row.profile)
-        profile = known[row.profile]
-        if row.window.shape[1] != profile.n_channels:
-            raise InvalidReadings(
-                f"a window has {row.window.shape[1]} channels, "
-                f"profile {profile.name} has {profile.n_channels}"
-            )
-        device = _device(row)
-        if device not in registered:
-            try:
-                registered[device] = (await devices.get(conn, device)).profile
-            except NotFound:
-                await devices.put(conn, device, profile.name)
-                registered[device] = profile.name
-        if registered[device] != profile.name:
+async def _require_owners(conn: AsyncConnection, found: Sequence[Event]) -> None:
+    """Refuse windows of devices that are registered with another profile."""
+    for device, profile in {(event.device, event.profile) for event in found}:
+        owner = await devices.get(conn, device)
+        if owner.profile != profile:
             raise Conflict(
-                f"device {device} has profile {registered[device]}, not {profile.name}"
+                f"device {device} has profile {owner.profile}, not {profile}"
             )
 
 
-def _device(row: HistoryRow) -> str:
-    return row.device or f"{row.profile[:48]}.{DEFAULT_DEVICE}"
-
-
-def _event(row: HistoryRow, now: datetime) -> Event:
+def _event(row: HistoryRow, profile: Profile, now: datetime) -> Event:
     """Make an event whose identity is its content."""
-    onset = row.onset or now
-    said = "" if row.onset is None else row.onset.astimezone(UTC).isoformat()
-    about = f"{row.profile}\x1f{said}\x1f{row.window.shape}\x1f{row.pre_roll}"
-    digest = hashlib.sha256(about.encode() + row.window.tobytes()).hexdigest()
-    boot = f"import-{digest[:32]}"
-    device = _device(row)
     n_body = len(row.window) - row.pre_roll - row.post_roll
+    if n_body < 1:
+        raise InvalidReadings(
+            f"a window of {len(row.window)} readings has none between "
+            f"pre_roll={row.pre_roll} and post_roll={row.post_roll}"
+        )
+    if row.window.shape[1] != profile.n_channels:
+        raise InvalidReadings(
+            f"a window has {row.window.shape[1]} channels, "
+            f"profile {profile.name} has {profile.n_channels}"
+        )
+    device = row.device or f"{row.profile[:48]}.{IMPORTED}"
+    said = "" if row.onset is None else row.onset.astimezone(UTC).isoformat()
+    about = f"{profile.name}\x1f{said}\x1f{row.window.shape}\x1f{row.pre_roll}"
+    content = about.encode() + row.window.tobytes()
+    boot = f"import-{hashlib.sha256(content).hexdigest()[:32]}"
     # numbered as if the window had been a stream of its own
     first = 1 + row.pre_roll
+    onset = row.onset or now
     return Event(
         id=event_id(device, boot, first, 0),
         device=device,
         boot=boot,
-        profile=row.profile,
+        profile=profile.name,
         detector_version=0,
         onset_seq=first,
         offset_seq=first + n_body,
         onset=onset,
-        offset=onset + timedelta(seconds=_seconds(row, n_body)),
+        offset=onset + timedelta(seconds=n_body / profile.rate_hz),
         peak=float(np.abs(row.window).max()),
         window=row.window,
         pre_roll=row.pre_roll,

@@ -85,7 +85,7 @@ class Policies:
             return None
         past = history(
             [
-                Attempt(job.state, job.started_at or job.created_at, job.finished_at)
+                Attempt(job.state, job.started_at or job.created_at, job.ended_at)
                 for job in await jobs.recent(conn, KIND, profile.name, ATTEMPTS)
             ]
         )

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import __version__, features
 from app.domain import LabelledWindow, Profile
-from app.learning import Challenger, best
+from app.learning.challenge import Challenger, best
 from app.learning.promotion import HOLD, NOT_ENOUGH_EVIDENCE
-from app.store import jobs, models
+from app.store import jobs, models, queue
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion, NewVersion
@@ -63,7 +63,7 @@ def keep(artefacts: Artefacts, challenger: Challenger) -> Files:
 
 async def publish_nothing(engine: AsyncEngine, job: Job, why: str) -> None:
     """Finish a job for which there are too few labels or classes."""
-    result = {
+    result: dict[str, object] = {
         "model_version": None,
         "verdict": NOT_ENOUGH_EVIDENCE,
         "reason": why,
@@ -105,6 +105,7 @@ async def publish(
     said: list[dict[str, object]] = []
     result: dict[str, object] = {}
     async with engine.begin() as conn:
+        await queue.hold(conn, job.id)
         for challenger, kept in zip(learnt.challengers, files, strict=True):
             verdict, reason = _verdict(challenger, winner, learnt.note, moved)
             version = await models.add(

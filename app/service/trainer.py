@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import psycopg
 import structlog
-from procrastinate import App, PsycopgConnector, RetryStrategy
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job as QueuedJob
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -126,6 +127,18 @@ class Worker:
             self._on_done()
 
 
+class AfterShutdown(BaseRetryStrategy):
+    """A job cut short by a shutdown goes to another worker; errors are ours to tell."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: QueuedJob
+    ) -> RetryDecision | None:
+        """Send the job again at once if it was cancelled from outside."""
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_in={"seconds": 0})
+        return None
+
+
 def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:
     """Build procrastinate's view of the queue; nothing is opened yet."""
     connector = PsycopgConnector(
@@ -133,10 +146,7 @@ def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:
     )
     app = App(connector=connector)
 
-    # Stopped by a shutdown: another worker takes it. Other errors are ours to tell.
-    again = RetryStrategy(retry_exceptions=[asyncio.CancelledError])
-
-    @app.task(name=queue.TASK, queue=queue.QUEUE, retry=again)
+    @app.task(name=queue.TASK, queue=queue.QUEUE, retry=AfterShutdown())
     async def retrain(job: int) -> None:
         await work(job)
 

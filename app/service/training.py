@@ -22,15 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import features
 from app.domain import LabelledWindow, Profile
-from app.errors import ArtefactError, CannotLearn, ChampionMoved
-from app.learning import (
-    INCREMENTAL,
-    Challenger,
-    Champion,
-    Manifest,
-    challenge,
-    kinds,
-)
+from app.errors import ArtefactError, CannotLearn, ChampionMoved, NotFound
+from app.learning import INCREMENTAL, kinds
+from app.learning.challenge import Challenger, Champion, challenge
+from app.learning.dataset import Manifest
 from app.service.champion import load
 from app.service.progress import Progress
 from app.service.publish import Learnt, Material, keep, publish, publish_nothing
@@ -82,6 +77,8 @@ async def retrain(
 async def read(conn: AsyncConnection, job: Job) -> Material:
     """Read what the job needs, in one snapshot."""
     await conn.execution_options(isolation_level="REPEATABLE READ")
+    if job.profile is None:
+        raise NotFound(f"job {job.id} names no profile")
     profile = asked_for(await profiles.get(conn, job.profile), job)
     rows = await labels.rows(conn, profile.name, None)
     newest = sorted(rows, key=lambda r: r.at)[-SKEW_SAMPLE:]
@@ -201,11 +198,12 @@ def _champion(
 
 
 def _parent_state(artefacts: Artefacts, row: ModelVersion | None) -> bytes | None:
-    if row is None or row.trainer_state_sha256 is None:
+    digest = None if row is None else row.trainer_state_sha256
+    if digest is None:
         return None
     try:
-        return artefacts.get(row.trainer_state_sha256)
+        return artefacts.get(digest)
     except ArtefactError as error:
         # Without its parent the incremental challenger begins anew and says so.
-        log.error("parent_state_lost", version=row.version, error=str(error))
+        log.error("parent_state_lost", sha256=digest, error=str(error))
         return None

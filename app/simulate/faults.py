@@ -8,7 +8,7 @@ A fault either spoils readings (`spike`, `drift`, `stuck`, `missing`), their clo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -37,14 +37,14 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"
     """The readings are sent twice."""
     REORDER = "reorder"
-    """The line breaks and the readings come a second time, in other pieces."""
+    """The line breaks; what was not acknowledged comes again, late, in other pieces."""
     BURST = "burst"
     """The readings are held back and come all at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: ``[at, at + seconds)`` on the recording's clock.
+    """One fault: ``[at, at + seconds)`` after the first reading.
 
     `channel` is the index of the channel that is hit, None all of them.
     """
@@ -56,17 +56,24 @@ class Fault:
     channel: int | None = None
 
 
+class Way(StrEnum):
+    """How readings go out."""
+
+    NEW = "new"
+    AGAIN = "again"
+    """They were sent before, and are sent on purpose once more."""
+    BROKEN = "broken"
+    """The line is cut after they were sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Readings ``[first, stop)`` (indices from 0) that are sent at `at` seconds.
-
-    `again` says that they were sent before and are sent on purpose once more.
-    """
+    """Readings ``[first, stop)``, indices from 0, sent `at` seconds after the first."""
 
     first: int
     stop: int
     at: float
-    again: bool = False
+    way: Way = Way.NEW
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,11 +108,13 @@ def plan(recording: Recording, faults: Sequence[Fault], chunk_seconds: float) ->
     [(0, 2, 1.0), (2, 4, 2.0)]
     """
     values, clock = recording.values.copy(), recording.t.copy()
+    since = recording.t - recording.t[0]
     for fault in faults:
-        _spoil(recording, fault, values, clock)
+        _spoil(recording, since, fault, values, clock)
     deliveries: list[Delivery] = []
-    for piece in _chunks(recording.t, chunk_seconds):
-        deliveries.extend(_delivered(piece, recording.t, faults))
+    edges = [edge for f in faults for edge in (f.at, f.at + f.seconds)]
+    for piece in _chunks(since, chunk_seconds, edges):
+        deliveries.extend(_delivered(piece, since, faults))
     return Script(values, clock, tuple(deliveries))
 
 
@@ -125,9 +134,12 @@ def random_faults(
 
 
 def _spoil(
-    recording: Recording, fault: Fault, values: Float32Array, clock: FloatArray
+    recording: Recording,
+    t: FloatArray,
+    fault: Fault,
+    values: Float32Array,
+    clock: FloatArray,
 ) -> None:
-    t = recording.t
     first, stop = np.searchsorted(t, (fault.at, fault.at + fault.seconds))
     if first == len(t):
         return
@@ -153,14 +165,17 @@ def _spoil(
             pass
 
 
-def _chunks(t: FloatArray, seconds: float) -> list[Delivery]:
-    """Cut into pieces of equal time; each is due when its last reading is over."""
-    piece = ((t - t[0]) / seconds + 1e-9).astype(np.int64)
-    edges = np.flatnonzero(np.diff(piece)) + 1
-    firsts, stops = [0, *edges.tolist()], [*edges.tolist(), len(t)]
+def _chunks(t: FloatArray, seconds: float, edges: Sequence[float]) -> list[Delivery]:
+    """Cut into pieces of equal time, and where faults begin and end.
+
+    Each is due when the time of its last reading is over.
+    """
+    piece = (t / seconds + 1e-9).astype(np.int64)
+    cuts = {*(np.flatnonzero(np.diff(piece)) + 1), *np.searchsorted(t, edges)}
+    inner = sorted(int(cut) for cut in cuts if 0 < cut < len(t))
     return [
-        Delivery(a, b, float(t[0] + (piece[a] + 1) * seconds))
-        for a, b in zip(firsts, stops, strict=True)
+        Delivery(a, b, float((piece[a] + 1) * seconds))
+        for a, b in zip([0, *inner], [*inner, len(t)], strict=True)
     ]
 
 
@@ -168,16 +183,15 @@ def _delivered(
     piece: Delivery, t: FloatArray, faults: Sequence[Fault]
 ) -> list[Delivery]:
     """Say what becomes of one piece on its way."""
-    begin, end = t[piece.first], t[piece.stop - 1]
-    hit = {f.kind: f for f in faults if f.at <= end and begin < f.at + f.seconds}
+    begin = t[piece.first]
+    hit = {f.kind: f for f in faults if f.at <= begin < f.at + f.seconds}
     if Kind.GAP in hit:
         return []
     if Kind.BURST in hit:
         fault = hit[Kind.BURST]
         return [Delivery(piece.first, piece.stop, fault.at + fault.seconds)]
     if Kind.DUPLICATE in hit:
-        return [piece, Delivery(piece.first, piece.stop, piece.at, again=True)]
+        return [piece, replace(piece, way=Way.AGAIN)]
     if Kind.REORDER in hit:
-        back = max(piece.first - (piece.stop - piece.first) // 2, 0)
-        return [piece, Delivery(back, piece.stop, piece.at, again=True)]
+        return [replace(piece, way=Way.BROKEN)]
     return [piece]

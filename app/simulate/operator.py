@@ -111,7 +111,7 @@ class Operator:
     async def settle(self) -> None:
         """Look through all events of the devices, and post every label at once."""
         for device in list(self._recordings):
-            async for event in self._site.events(device=device, labelled="false"):
+            async for event in self._site.events(device=device, labelled=False):
                 self.hear(Ended.of(event))
         await self._post(float("inf"))
 
@@ -121,11 +121,11 @@ class Operator:
                 await self._post_some(now)
 
     async def _post_some(self, now: float) -> None:
-        labels: list[dict[str, str]] = []
+        labels: dict[str, str] = {}
         while self._due and self._due[0][0] <= now and len(labels) < MAX_LABELS:
             _, event, label = heapq.heappop(self._due)
-            labels.append({"event": event, "label": label})
-        await self._site.call("POST", "/labels", {"labels": labels})
+            labels[event] = label
+        await self._site.labels(labels)
         self.labelled += len(labels)
 
 

@@ -102,7 +102,7 @@ class Run:
         name = self._wish.source.profile
         listed = await site.call("GET", "/profiles")
         if all(p["name"] != name for p in listed["items"]):
-            await site.call("PUT", f"/profiles/{name}", dict(self._wish.source.body))
+            await site.put_profile(name, self._wish.source.body)
 
     async def _play(self, site: Site, operator: Operator) -> None:
         devices: dict[str, Device] = {}
@@ -126,8 +126,8 @@ class Run:
 
     async def _register(self, site: Site, operator: Operator, name: str) -> Device:
         wish = self._wish
-        await site.call("PUT", f"/devices/{name}", {"profile": wish.source.profile})
-        key = await site.call("POST", f"/devices/{name}/keys", {"name": "simulated"})
+        await site.put_device(name, wish.source.profile)
+        key = await site.call("POST", f"/devices/{name}/keys", json={})
         self._keys.append(key["id"])
         start = wish.start
         if start is None and wish.source.endless:

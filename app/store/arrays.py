@@ -34,14 +34,14 @@ def pack(array: NDArray[np.float32] | NDArray[np.float64]) -> bytes:
     return ZLIB + small if len(small) < len(raw) else RAW + raw
 
 
-def unpack_values(packed: bytes, n_channels: int) -> Float32Array:
-    """Give back a float32 array (n_readings, n_channels)."""
-    return np.frombuffer(_raw(packed), "<f4").reshape(-1, n_channels).copy()
+def unpack_values(packed: bytes, shape: tuple[int, int]) -> Float32Array:
+    """Give back a float32 array (n_readings, n_channels); one of them may be -1."""
+    return np.frombuffer(_raw(packed), "<f4").reshape(shape).astype(np.float32)
 
 
 def unpack_times(packed: bytes) -> FloatArray:
     """Give back a float64 array (n_readings,)."""
-    return np.frombuffer(_raw(packed), "<f8").copy()
+    return np.frombuffer(_raw(packed), "<f8").astype(np.float64)
 
 
 def _raw(packed: bytes) -> bytes:

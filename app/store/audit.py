@@ -69,6 +69,4 @@ async def list_(
 
 
 def _entry(row: Row[Any]) -> Entry:
-    return Entry(
-        row.id, row.at, row.actor, row.act, row.object, row.before, row.after
-    )
+    return Entry(row.id, row.at, row.actor, row.act, row.object, row.before, row.after)

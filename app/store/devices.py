@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete as delete_from, func, select, update
+from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,9 +44,7 @@ def require_name(what: str, name: str) -> None:
         the parts of an event's identity).
     """
     if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
-        raise InvalidInput(
-            f"{what} must have 1 to {LONGEST_NAME} printable characters"
-        )
+        raise InvalidInput(f"{what} must have 1 to {LONGEST_NAME} printable characters")
 
 
 async def put(conn: AsyncConnection, device: str, profile: str) -> bool:

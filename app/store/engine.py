@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -18,9 +19,9 @@ from app.domain import Json
 log = logging.getLogger(__name__)
 
 CONNECTED = "connected"
-"""Channel of the notification that says: you may have missed some, look for yourself."""
+"""Channel of the notification that says: some may be missing, look for yourself."""
 
-_CONNECT: dict[str, str | int] = {
+_CONNECT: dict[str, Any] = {
     "application_name": "onset",
     "connect_timeout": 5,
     # A server that vanished without a word is noticed within half a minute.
@@ -111,9 +112,7 @@ async def listen(
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
-async def notify(
-    conn: AsyncConnection, channel: str, payload: str | Json = ""
-) -> None:
+async def notify(conn: AsyncConnection, channel: str, payload: str | Json = "") -> None:
     """Say something to all listeners when this transaction commits.
 
     Parameters

@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 import string
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -157,6 +158,16 @@ async def revoke(conn: AsyncConnection, key_id: str) -> Key:
     key = await get(conn, key_id)
     await notify(conn, CHANNEL, key_id)
     return key
+
+
+async def unusable(conn: AsyncConnection, key_ids: Collection[str]) -> set[str]:
+    """Return those of some keys that are revoked, expired or gone."""
+    k = api_keys.c
+    usable = k.revoked_at.is_(None) & or_(
+        k.expires_at.is_(None), k.expires_at > func.now()
+    )
+    found = await conn.scalars(select(k.id).where(k.id.in_(key_ids), usable))
+    return set(key_ids) - set(found)
 
 
 async def list_(conn: AsyncConnection, device: str | None = None) -> list[Key]:

@@ -134,7 +134,7 @@ jobs = Table(
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
     since("created_at"),
     Column("started_at", Time),
-    Column("finished_at", Time),
+    Column("ended_at", Time),
     Index(
         "uq_jobs_unfinished",
         "kind",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 
 from app.errors import InvalidInput
+
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
 def cursor_of(key: str | int) -> str:
@@ -43,6 +46,6 @@ def number_in(cursor: str) -> int:
         If it is no cursor of ours.
     """
     digits = text_in(cursor)
-    if not (digits.isascii() and digits.isdigit() and int(digits) < 2**63):
+    if not _NUMBER.fullmatch(digits) or int(digits) >= 2**63:
         raise InvalidInput("cursor is none that this list gave out")
     return int(digits)

@@ -13,13 +13,7 @@ from __future__ import annotations
 from app.domain import Float32Array, FloatArray, Profile, Readings
 from app.wire import closes, messages
 from app.wire.actions import Limits, Refused, Skip
-from app.wire.values import (
-    Arrivals,
-    WrongShape,
-    device_times,
-    from_block,
-    from_rows,
-)
+from app.wire.values import Clock, WrongShape, from_block, from_rows
 
 
 class Intake:
@@ -51,9 +45,8 @@ class Intake:
         self._numbered = numbered
         self._blocks = blocks
         self._n_channels = profile.n_channels
-        self._rate_hz = profile.rate_hz
         self._max_readings = limits.max_readings
-        self._arrivals = Arrivals(profile.rate_hz, limits.max_readings)
+        self._clock = Clock(profile.rate_hz, limits.max_readings)
 
     def readings(self, message: messages.Readings, now: float) -> Readings | None:
         """Take readings that arrived at `now`; None if all of them are known.
@@ -70,7 +63,7 @@ class Intake:
         values = self._matrix(message.values)
         n = len(values)
         if message.time is None:
-            times = self._arrivals.of(n, now)
+            times = self._clock.arrived(n, now)
         else:
             times = self._times(message.time, n)
         known = expected - seq
@@ -170,7 +163,7 @@ class Intake:
                 f"time has {len(time)} entries for {n} readings: one for each, or one "
                 "number for the first",
             )
-        return device_times(time, n, self._rate_hz)
+        return self._clock.said(time, n)
 
 
 def _short(number: int) -> str:

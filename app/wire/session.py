@@ -199,7 +199,7 @@ class Session(Answers):
     ) -> list[Action]:
         action: Action | None = None
         match message:
-            case messages.Readings():
+            case messages.Readings():  # first: it is all but every message
                 readings = intake.readings(message, now)
                 action = None if readings is None else Accept(readings)
             case messages.Skip():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -12,6 +14,8 @@ from app.wire.messages import Row
 
 LATEST_TIME = 253_370_764_800.0
 """9999-01-01, in seconds since the epoch; later cannot be told as a date."""
+
+_FLOAT32 = np.dtype("<f4")
 
 
 class WrongShape(Exception):
@@ -36,18 +40,19 @@ def from_rows(rows: list[Row], n_channels: int) -> Float32Array:
     array([[ 1., nan],
            [inf,  2.]], dtype=float32)
     """
-    if set(map(len, rows)) != {n_channels}:
+    n = len(rows)
+    if len(rows[0]) != n_channels or (n > 1 and set(map(len, rows)) != {n_channels}):
         index = next(i for i, row in enumerate(rows) if len(row) != n_channels)
         raise WrongShape(
             f"reading {index} of the message has {len(rows[index])} values, "
             f"but the profile has {n_channels} channels"
         )
     try:
-        packed = struct.pack(f"<{len(rows) * n_channels}f", *chain.from_iterable(rows))
+        packed = _packer(n * n_channels)(*chain.from_iterable(rows))
     except (struct.error, OverflowError):
         with np.errstate(over="ignore"):
             return np.array(rows, dtype=np.float32)
-    return np.frombuffer(packed, "<f4").reshape(-1, n_channels)
+    return np.ndarray((n, n_channels), _FLOAT32, packed)
 
 
 def from_block(block: bytes, n_channels: int) -> Float32Array:
@@ -73,49 +78,64 @@ def from_block(block: bytes, n_channels: int) -> Float32Array:
             f"a block of {len(block)} bytes is not a whole number of readings of "
             f"{n_channels} channels with 4 bytes each"
         )
-    return np.frombuffer(block, "<f4").reshape(-1, n_channels)
+    return np.ndarray((len(block) // (4 * n_channels), n_channels), _FLOAT32, block)
 
 
-def device_times(time: float | list[float], n: int, rate_hz: float) -> FloatArray:
-    """Give each reading the device's time; a broken clock is clamped, not refused.
+class Clock:
+    """Times of readings, whether their device says them or not.
 
     Parameters
     ----------
-    time : float or list of float, seconds since the epoch
-        Of the first reading, or of each.
-    n : int
-        How many readings there are.
-
-    Returns
-    -------
-    float64 array (n,), each 0..`LATEST_TIME`; NaN becomes 0
-
-    Examples
-    --------
-    >>> device_times(-5.0, 3, rate_hz=10.0).tolist()
-    [0.0, 0.0, 0.0]
+    rate_hz : float > 0
+        Spaces readings that have one time together.
+    most : int > 0
+        Readings of one message.
     """
-    if isinstance(time, list):
-        times = np.array(time, dtype=np.float64)
-    else:
-        times = time + np.arange(n) / rate_hz
-    if not (times[0] >= 0.0 and times[-1] <= LATEST_TIME) or isinstance(time, list):
-        times = np.clip(np.nan_to_num(times, nan=0.0), 0.0, LATEST_TIME)
-    return times
-
-
-class Arrivals:
-    """Times of readings whose device did not say: the last one has just arrived."""
 
     def __init__(self, rate_hz: float, most: int) -> None:
-        self._offsets = np.arange(1 - most, 1) / rate_hz
+        self._offsets = np.arange(most) / rate_hz
+        self._latest_first = LATEST_TIME - float(self._offsets[-1])
 
-    def of(self, n: int, now: float) -> FloatArray:
-        """Space `n` readings by the sampling interval, the last at `now`.
+    def said(self, time: float | list[float], n: int) -> FloatArray:
+        """Give `n` readings the device's time; a broken clock is clamped, not refused.
+
+        Parameters
+        ----------
+        time : float or list of `n` floats, seconds since the epoch
+            Of the first reading, or of each.
+
+        Returns
+        -------
+        float64 array (n,), each 0..`LATEST_TIME`; NaN becomes 0
 
         Examples
         --------
-        >>> Arrivals(rate_hz=2.0, most=10).of(3, now=10.0).tolist()
+        >>> Clock(rate_hz=2.0, most=10).said(5.0, 3).tolist()
+        [5.0, 5.5, 6.0]
+        >>> Clock(rate_hz=2.0, most=10).said([-5.0, float("nan"), 7.0], 3).tolist()
+        [0.0, 0.0, 7.0]
+        """
+        if isinstance(time, list):
+            times = np.array(time, dtype=np.float64)
+        elif 0.0 <= time <= self._latest_first:
+            return np.array([time]) if n == 1 else self._offsets[:n] + time
+        else:
+            times = self._offsets[:n] + time
+        return np.clip(np.nan_to_num(times, nan=0.0), 0.0, LATEST_TIME)
+
+    def arrived(self, n: int, now: float) -> FloatArray:
+        """Space `n` readings back from `now`, when the last one arrived.
+
+        Examples
+        --------
+        >>> Clock(rate_hz=2.0, most=10).arrived(3, now=10.0).tolist()
         [9.0, 9.5, 10.0]
         """
-        return self._offsets[-n:] + now
+        if n == 1:
+            return np.array([now])
+        return self._offsets[:n] + (now - float(self._offsets[n - 1]))
+
+
+@lru_cache(maxsize=4096)
+def _packer(n: int) -> Callable[..., bytes]:
+    return struct.Struct(f"<{n}f").pack

@@ -72,7 +72,7 @@ CREATE TABLE jobs (
     cancel_requested BOOLEAN DEFAULT false NOT NULL,
     created_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
     started_at TIMESTAMPTZ,
-    finished_at TIMESTAMPTZ,
+    ended_at TIMESTAMPTZ,
     CONSTRAINT pk_jobs PRIMARY KEY (id),
     CONSTRAINT ck_jobs_state CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     CONSTRAINT ck_jobs_progress CHECK (progress BETWEEN 0 AND 1),

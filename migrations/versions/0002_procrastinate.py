@@ -1,4 +1,4 @@
-"""The queue of procrastinate 3.10 (its own schema, MIT licence), in our transactions."""
+"""The queue of procrastinate 3.10 (its own schema, MIT licence)."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -63,4 +65,4 @@ cuts = st.lists(st.integers(0, 400), max_size=8).map(sorted)
 def pieces(n: int, at: list[int]) -> list[slice]:
     """Slices that together are ``[0, n)``."""
     edges = [0, *(min(a, n) for a in at), n]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]

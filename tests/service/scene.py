@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import numpy as np
-from app.store.artefacts import Artefacts
-from app.store.models import NewVersion
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import (
@@ -20,8 +19,13 @@ from app.domain import (
     Profile,
     RetrainPolicy,
 )
-from app.learning import ModelCard, build, export, train_full
+from app.learning import ModelCard
+from app.learning.dataset import build
+from app.learning.export import export
+from app.learning.train import train_full
 from app.store import devices, events, labels, models, profiles
+from app.store.artefacts import Artefacts
+from app.store.models import NewVersion
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 RATE_HZ = 50.0
@@ -102,7 +106,7 @@ def tiny_model(tag: str, profile_name: str = "arm") -> tuple[bytes, ModelCard]:
             uuid.uuid5(uuid.NAMESPACE_OID, f"tiny/{i}"),
             "d",
             T0 + timedelta(seconds=i),
-            window(label, i),
+            window(label, i + zlib.crc32(tag.encode())),
             f"{tag}:{label}",
             10,
             10,

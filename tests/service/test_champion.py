@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from app.store.artefacts import Artefacts
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import ArtefactError, NotFound
@@ -12,6 +11,7 @@ from app.learning import classify
 from app.service.champion import Champions, load
 from app.store import engine as database
 from app.store import models
+from app.store.artefacts import Artefacts
 from tests.service.scene import add_version, profile_of, put_profile, window
 
 
@@ -24,7 +24,7 @@ async def champions(engine: AsyncEngine, artefacts: Artefacts) -> Champions:
 async def file_of(engine: AsyncEngine, artefacts: Artefacts, version: int) -> Path:
     async with engine.connect() as conn:
         row = await models.get(conn, version)
-    return artefacts.path(row.artefact_sha256)
+    return artefacts.folder / row.artefact_sha256
 
 
 async def test_no_champion_is_no_model_and_no_problem(champions: Champions):

@@ -3,25 +3,29 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from app.store.artefacts import Artefacts
-from app.store.jobs import Job
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.errors import ChampionMoved, NotFound
 from app.service import trainer
 from app.service.policies import Policies
 from app.service.retrain import enqueue
 from app.store import events, jobs, labels, models
+from app.store.artefacts import Artefacts
+from app.store.jobs import Job
+from app.store.models import NewVersion
 from tests.service.doomed_trainer import PACE
 from tests.service.scene import (
     add_events,
     add_version,
     cycle,
+    event_of,
     profile_of,
     put_profile,
 )
@@ -45,10 +49,11 @@ async def job_when(
 ) -> Job:
     async with asyncio.timeout(seconds):
         while True:
-            async with engine.connect() as conn:
-                job = await jobs.get(conn, number)
-            if ready(job):
-                return job
+            with contextlib.suppress(NotFound):  # policies take their time to ask
+                async with engine.connect() as conn:
+                    job = await jobs.get(conn, number)
+                if ready(job):
+                    return job
             await asyncio.sleep(0.05)
 
 
@@ -261,6 +266,22 @@ async def test_two_promotions_from_one_champion_promote_exactly_one(
         row = await models.champion(conn, "arm")
     assert row is not None
     assert [row.version] == won
+
+
+async def test_a_promotion_waits_for_no_ingest_and_no_publication(
+    engine: AsyncEngine, artefacts: Artefacts
+):
+    await put_profile(engine, profile_of())
+    first = await add_version(engine, artefacts, "v0", promote_from=None)
+    async with engine.connect() as ingest, engine.connect() as trained:
+        await events.add(ingest, [event_of("arm", "arm-1", 1, "fist")])
+        row = await models.get(trained, first)
+        new = NewVersion(**{f.name: getattr(row, f.name) for f in fields(NewVersion)})
+        version = await models.add(trained, new)
+        async with asyncio.timeout(5):
+            by_hand = await add_version(engine, artefacts, "v1", promote_from=first)
+            with pytest.raises(ChampionMoved, match=f"version {by_hand}, not version"):
+                await models.promote(trained, "arm", version, first, "job:1", "better")
 
 
 async def test_a_corrected_label_counts_as_new(engine: AsyncEngine):

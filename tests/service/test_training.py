@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from app.store.artefacts import Artefacts
-from app.store.jobs import Job
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import features
@@ -17,6 +15,8 @@ from app.service.champion import Champions
 from app.service.progress import Progress
 from app.service.retrain import enqueue
 from app.store import events, jobs, models
+from app.store.artefacts import Artefacts
+from app.store.jobs import Job
 from tests.service.scene import (
     T0,
     add_events,

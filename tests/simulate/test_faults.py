@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.simulate.faults import Fault, Kind, plan, random_faults
+from app.simulate.faults import Fault, Kind, Way, plan, random_faults
 from app.simulate.recording import Recording
 
 
@@ -48,15 +48,20 @@ def test_clock_faults_change_times_but_no_value(recording: Recording):
 
 def test_gap_loses_readings_and_nothing_else(recording: Recording):
     got = sent(recording, Fault(Kind.GAP, 5.0, 0.9))
-    assert got == [*range(50), *range(60, 100)]
+    assert got == [*range(50), *range(59, 100)]
 
 
-def test_duplicates_and_resends_repeat_readings_that_were_sent(recording: Recording):
-    for kind in (Kind.DUPLICATE, Kind.REORDER):
-        deliveries = plan(recording, [Fault(kind, 5.0, 0.4)], 0.5).deliveries
-        news = [i for d in deliveries if not d.again for i in range(d.first, d.stop)]
-        assert news == list(range(100))
-        assert [d.stop for d in deliveries if d.again] == [55]
+def test_duplicates_repeat_readings_that_were_sent(recording: Recording):
+    deliveries = plan(recording, [Fault(Kind.DUPLICATE, 5.0, 0.4)], 0.5).deliveries
+    twice = [d for d in deliveries if d.first == 50]
+    assert [d.way for d in twice] == [Way.NEW, Way.AGAIN]
+    assert sum(d.way is Way.NEW for d in deliveries) == 21  # one chunk cut in two
+
+
+def test_reordering_begins_with_a_broken_line(recording: Recording):
+    deliveries = plan(recording, [Fault(Kind.REORDER, 5.0, 0.4)], 0.5).deliveries
+    assert [d.first for d in deliveries if d.way is Way.BROKEN] == [50]
+    assert sent(recording, Fault(Kind.REORDER, 5.0, 0.4)) == list(range(100))
 
 
 def test_burst_holds_readings_back_until_its_end(recording: Recording):

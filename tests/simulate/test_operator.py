@@ -20,16 +20,16 @@ class Place:
 
     def __init__(self, listed: list[dict[str, Any]]) -> None:
         self.listed = listed
-        self.labels: list[dict[str, str]] = []
+        self.said: dict[str, str] = {}
 
     async def events(self, **asked: Any):
         for event in self.listed:
             if event["device"] == asked["device"]:
                 yield event
 
-    async def call(self, method: str, path: str, body: Any) -> None:
-        assert (method, path) == ("POST", "/labels")
-        self.labels += body["labels"]
+    async def labels(self, labels: dict[str, str]) -> None:
+        assert not labels.keys() & self.said.keys()
+        self.said |= labels
 
 
 def ended(number: int, first: int, stop: int, boot: str = "b") -> Ended:
@@ -65,8 +65,7 @@ async def test_each_event_of_a_labelled_boot_is_labelled_once(recording: Recordi
     operator.hear(ended(1, 101, 201))
     operator.hear(ended(1, 101, 201))
     await operator.settle()
-    assert [label["label"] for label in place.labels] == ["up", "up"]
-    assert {label["event"] for label in place.labels} == {e["id"] for e in listed[:2]}
+    assert place.said == {e["id"]: "up" for e in listed[:2]}
     assert operator.labelled == 2
 
 
@@ -78,7 +77,7 @@ async def test_parts_that_the_person_does_not_look_at_get_no_label(
     operator.watch("b", recording)
     operator.hear(ended(1, 101, 201))
     await operator.settle()
-    assert place.labels == []
+    assert place.said == {}
 
 
 async def test_only_so_many_parts_are_remembered(recording: Recording):
@@ -89,4 +88,4 @@ async def test_only_so_many_parts_are_remembered(recording: Recording):
     operator.hear(ended(1, 101, 201, boot="old"))
     operator.hear(ended(2, 101, 201))
     await operator.settle()
-    assert [label["event"] for label in place.labels] == [ended(2, 0, 0).id]
+    assert list(place.said) == [ended(2, 0, 0).id]

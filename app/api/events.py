@@ -1,0 +1,169 @@
+"""`/events`: what was detected, what was said of it, and the readings that show it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi import Query as QueryOf
+from pydantic import Field
+from starlette.responses import Response
+
+from app.api.fields import (
+    Answer,
+    EventPath,
+    Name,
+    Number,
+    Page,
+    PageQuery,
+    Text64,
+    Time,
+    TimeIn,
+)
+from app.api.shapes import (
+    EventAnswer,
+    EventDetail,
+    EveryPrediction,
+    LabelHistoryAnswer,
+    event_answer,
+    event_fields,
+)
+from app.api.state import State, current
+from app.api.windows import CSV, PARQUET, WindowAnswer, written
+from app.domain import Flag
+from app.store import events, labels
+from app.store.events import EventFilter
+
+router = APIRouter(prefix="/events", tags=["Events"])
+
+
+class EventQuery(PageQuery):
+    """Which events; filters are joined by "and"."""
+
+    device: Name | None = None
+    profile: Name | None = None
+    label: Text64 | None = Field(default=None, description="The label that counts.")
+    predicted: Text64 | None = None
+    model_version: Number | None = None
+    unknown: bool | None = None
+    labelled: bool | None = None
+    flag: Flag | None = None
+    since: TimeIn | None = Field(default=None, description="onset at or after")
+    until: TimeIn | None = Field(default=None, description="onset before")
+    min_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    order: Literal["asc", "desc"] = Field(
+        default="asc", description="In commit order, oldest or newest first."
+    )
+
+    def wanted(self) -> EventFilter:
+        """Return the store's filter."""
+        return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+class Step(Answer):
+    """A step on an event's way: what happened, when, and the facts of it."""
+
+    step: str
+    at: Time
+    facts: dict[str, Any]
+
+
+class TraceAnswer(Answer):
+    """The way of an event, in order of time."""
+
+    event: str
+    steps: list[Step]
+
+
+@router.get("")
+async def list_events(
+    query: Annotated[EventQuery, QueryOf()], state: Annotated[State, Depends(current)]
+) -> Page[EventAnswer]:
+    """Events in commit order.
+
+    A cursor misses nothing: events that are stored later come after it.
+    """
+    async with state.engine.begin() as conn:
+        rows, cursor = await events.list_(
+            conn, query.wanted(), query.limit, query.cursor
+        )
+    return Page(items=[event_answer(row) for row in rows], next_cursor=cursor)
+
+
+@router.get("/{event_id}")
+async def get_event(
+    event_id: EventPath, state: Annotated[State, Depends(current)]
+) -> EventDetail:
+    """One event with every prediction and label."""
+    async with state.engine.begin() as conn:
+        row = await events.get(conn, event_id)
+        said = await events.predictions_of(conn, event_id)
+        told = await labels.history(conn, event_id)
+    return EventDetail(
+        **event_fields(row),
+        predictions=[EveryPrediction.stored(one) for one in said],
+        labels=[LabelHistoryAnswer.model_validate(one) for one in told],
+        n_readings=row.n_readings,
+        n_channels=row.n_channels,
+        pre_roll=row.pre_roll,
+        post_roll=row.post_roll,
+        created_at=row.created_at,
+    )
+
+
+@router.get(
+    "/{event_id}/window",
+    response_model=WindowAnswer,
+    responses={200: {"content": {CSV: {}, PARQUET: {}}}},
+)
+async def get_window(
+    event_id: EventPath, request: Request, state: Annotated[State, Depends(current)]
+) -> Response:
+    """Return the readings that show the event, with pre-roll and post-roll.
+
+    JSON, or CSV or Parquet by `Accept`; column `t` is in seconds from the onset.
+    """
+    async with state.engine.begin() as conn:
+        window = await events.window(conn, event_id)
+    return written(window, request.headers.get("accept", ""))
+
+
+@router.get("/{event_id}/trace")
+async def get_trace(
+    event_id: EventPath, state: Annotated[State, Depends(current)]
+) -> TraceAnswer:
+    """Which way the event took through the service, each step with its time."""
+    async with state.engine.begin() as conn:
+        row = await events.get(conn, event_id)
+        said = await events.predictions_of(conn, event_id)
+        told = await labels.history(conn, event_id)
+    found = {
+        "device": row.device,
+        "boot": row.boot,
+        "onset_seq": row.onset_seq,
+        "offset_seq": row.offset_seq,
+        "detector_version": row.detector_version,
+        "peak": row.peak,
+        "flags": list(row.flags),
+    }
+    steps = [
+        Step(step="onset", at=row.onset, facts={"seq": row.onset_seq}),
+        Step(step="offset", at=row.offset, facts={"seq": row.offset_seq}),
+        Step(step="stored", at=row.created_at, facts=found),
+    ]
+    for one in said:
+        answer = one.prediction
+        facts = {
+            "model_version": answer.model_version,
+            "label": answer.label,
+            "probability": answer.probability,
+            "features_digest": answer.features_digest,
+            "answered": one.first,
+        }
+        steps.append(Step(step="predicted", at=one.at, facts=facts))
+    for label in told:
+        about = {"label": label.label, "by": label.by, "source": label.source}
+        steps.append(Step(step="labelled", at=label.at, facts=about))
+    # device clocks may be wrong: what the service did keeps its own order
+    steps[2:] = sorted(steps[2:], key=lambda step: step.at)
+    return TraceAnswer(event=str(event_id), steps=steps)

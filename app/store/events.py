@@ -1,0 +1,218 @@
+"""Events: writing them, and reading what is one event's.
+
+`app.store.listing` reads many.  Positions are given in commit order by a trigger (see
+the migration), so "all events after position n" misses nothing, whoever writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Channel, Event, Float32Array
+from app.errors import NotFound
+from app.store.arrays import pack, unpack_values
+from app.store.engine import notify
+from app.store.listing import (
+    EventFilter,
+    EventRow,
+    after,
+    get,
+    last_position,
+    list_,
+)
+from app.store.predictions import (
+    StoredPrediction,
+    add_predictions,
+    features_digests,
+    insert_predictions,
+    predictions_of,
+)
+from app.store.tables import devices, events, predictions, profiles
+
+__all__ = [
+    "CHANNEL",
+    "EventFilter",
+    "EventRow",
+    "StoredPrediction",
+    "UnclassifiedEvent",
+    "Window",
+    "add",
+    "add_predictions",
+    "after",
+    "features_digests",
+    "get",
+    "insert",
+    "insert_predictions",
+    "last_position",
+    "list_",
+    "predictions_of",
+    "unclassified",
+    "window",
+]
+
+CHANNEL = "onset_events"
+"""Says that there are new events; readers ask for those after their position."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """The readings that show an event, float32 (n_readings, n_channels)."""
+
+    values: Float32Array
+    pre_roll: int
+    post_roll: int
+    rate_hz: float
+    channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnclassifiedEvent:
+    """An event that waits for a prediction, with its window."""
+
+    event: UUID
+    device: str
+    profile: str
+    window: Float32Array
+    pre_roll: int
+    post_roll: int
+
+
+async def add(conn: AsyncConnection, new: Sequence[Event]) -> list[UUID]:
+    """Store events that come by other ways than a stream.
+
+    Devices that are unknown are registered.  Detector version 0 stands for none.
+
+    Returns
+    -------
+    list of UUID
+        Those that were not there before.
+    """
+    if not new:
+        return []
+    owners = {event.device: event.profile for event in new}
+    await conn.execute(
+        upsert(devices).on_conflict_do_nothing(),
+        [{"id": device, "profile": profile} for device, profile in owners.items()],
+    )
+    known = set(
+        await conn.scalars(
+            select(events.c.id).where(events.c.id.in_([event.id for event in new]))
+        )
+    )
+    fresh = {event.id: event for event in new if event.id not in known}
+    if fresh:
+        await insert(conn, list(fresh.values()))
+        await notify(conn, CHANNEL)
+    return list(fresh)
+
+
+async def insert(
+    conn: AsyncConnection, new: Sequence[Event], classified: Collection[UUID] = ()
+) -> None:
+    """Write rows of events; those that are there already are left alone.
+
+    Parameters
+    ----------
+    classified : ids of those whose prediction is stored in the same transaction
+    """
+    await conn.execute(
+        upsert(events).on_conflict_do_nothing(index_elements=["id"]),
+        [_columns(event, event.id in classified) for event in new],
+    )
+
+
+async def window(conn: AsyncConnection, event: UUID) -> Window:
+    """Return an event's window, or raise `NotFound`."""
+    e, p = events.c, profiles.c
+    row = (
+        await conn.execute(
+            select(
+                e.window,
+                e.n_readings,
+                e.n_channels,
+                e.pre_roll,
+                e.post_roll,
+                p.rate_hz,
+                p.channels,
+            )
+            .join(profiles, p.name == e.profile)
+            .where(e.id == event)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no event {event}")
+    return Window(
+        unpack_values(row.window, (row.n_readings, row.n_channels)),
+        row.pre_roll,
+        row.post_roll,
+        row.rate_hz,
+        tuple(Channel(**channel) for channel in row.channels),
+    )
+
+
+async def unclassified(
+    conn: AsyncConnection,
+    profile: str,
+    limit: int = 100,
+    *,
+    model_version: int | None = None,
+) -> list[UnclassifiedEvent]:
+    """Return the oldest events that wait for a prediction.
+
+    Parameters
+    ----------
+    model_version : int or None
+        Those that this version has not classified; None: that no version has.
+    """
+    e, p = events.c, predictions.c
+    waits = ~e.classified
+    if model_version is not None:
+        said = select(p.event).where(p.event == e.id, p.model_version == model_version)
+        waits = ~exists(said)
+    rows = await conn.execute(
+        select(events)
+        .where(e.profile == profile, waits)
+        .order_by(e.position)
+        .limit(limit)
+    )
+    return [
+        UnclassifiedEvent(
+            row.id,
+            row.device,
+            row.profile,
+            unpack_values(row.window, (row.n_readings, row.n_channels)),
+            row.pre_roll,
+            row.post_roll,
+        )
+        for row in rows
+    ]
+
+
+def _columns(event: Event, classified: bool) -> dict[str, Any]:
+    n_readings, n_channels = event.window.shape
+    return {
+        "id": event.id,
+        "device": event.device,
+        "boot": event.boot,
+        "profile": event.profile,
+        "detector_version": event.detector_version or None,
+        "onset_seq": int(event.onset_seq),
+        "offset_seq": int(event.offset_seq),
+        "onset": event.onset,
+        "offset": event.offset,
+        "peak": float(event.peak),
+        "flags": [str(flag) for flag in event.flags],
+        "window": pack(event.window),
+        "n_readings": n_readings,
+        "n_channels": n_channels,
+        "pre_roll": int(event.pre_roll),
+        "post_roll": int(event.post_roll),
+        "classified": classified,
+    }

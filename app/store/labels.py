@@ -1,0 +1,189 @@
+"""Labels: what people say events are.  Append-only; the latest of an event counts.
+
+An empty label withdraws what was said before.  The order of labels is that of their
+numbers: two labels of one event in the same microsecond still have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Label, LabelledWindow
+from app.errors import InvalidInput, NotFound
+from app.store.arrays import unpack_values
+from app.store.engine import notify
+from app.store.tables import events, labels
+
+CHANNEL = "onset_labels"
+"""Says each label: event, label, by, source, at, profile."""
+
+LONGEST_LABEL = 200
+
+
+async def add(
+    conn: AsyncConnection, event: UUID, label: str, by: str, source: str
+) -> Label:
+    """Say what an event is.
+
+    Raises
+    ------
+    InvalidInput
+        If the label is longer than 200 characters or holds a NUL.
+    NotFound
+        If there is no such event.
+    """
+    return (await add_many(conn, [(event, label)], by, source))[0]
+
+
+async def add_many(
+    conn: AsyncConnection, said: Sequence[tuple[UUID, str]], by: str, source: str
+) -> list[Label]:
+    """Say what many events are: all of it or nothing, in the order given.
+
+    Raises
+    ------
+    InvalidInput, NotFound
+        As `add`, for the first that is wrong.
+    """
+    if not said:
+        return []
+    for _, label in said:
+        if len(label) > LONGEST_LABEL or "\0" in label:
+            raise InvalidInput(
+                f"a label has at most {LONGEST_LABEL} characters, no NUL"
+            )
+    profiles = await _profiles(conn, [event for event, _ in said])
+    rows = await conn.execute(
+        insert(labels).returning(labels, sort_by_parameter_order=True),
+        [
+            {"event": event, "label": label, "by": by, "source": source}
+            for event, label in said
+        ],
+    )
+    added = [_label(row) for row in rows]
+    for one in added:
+        await notify(
+            conn,
+            CHANNEL,
+            {
+                "event": str(one.event),
+                "label": one.label,
+                "by": one.by,
+                "source": one.source,
+                "at": one.at.isoformat(),
+                "profile": profiles[one.event],
+            },
+        )
+    return added
+
+
+async def history(conn: AsyncConnection, event: UUID) -> list[Label]:
+    """Return everything that was said of an event, oldest first."""
+    rows = await conn.execute(
+        select(labels).where(labels.c.event == event).order_by(labels.c.id)
+    )
+    return [_label(row) for row in rows]
+
+
+async def latest(conn: AsyncConnection, wanted: Sequence[UUID]) -> dict[UUID, Label]:
+    """Return the labels that count; events without one are left out."""
+    rows = await conn.execute(
+        select(labels)
+        .ext(distinct_on(labels.c.event))
+        .where(labels.c.event.in_(wanted))
+        .order_by(labels.c.event, labels.c.id.desc())
+    )
+    return {row.event: _label(row) for row in rows if row.label}
+
+
+async def rows(
+    conn: AsyncConnection, profile: str, as_of: datetime | None = None
+) -> list[LabelledWindow]:
+    """Return what a model of a profile can be trained on.
+
+    Parameters
+    ----------
+    as_of : datetime, aware, UTC, or None
+        The labels as known then; None: as known now.
+
+    Returns
+    -------
+    list of LabelledWindow, by onset
+        With the onset of the event as `at`.
+    """
+    e, said = events.c, labels.c
+    known = (
+        select(said.event, said.label)
+        .ext(distinct_on(said.event))
+        .join(events, e.id == said.event)
+        .where(e.profile == profile)
+        .order_by(said.event, said.id.desc())
+    )
+    if as_of is not None:
+        known = known.where(said.at <= as_of)
+    counts = known.subquery("known")
+    found = await conn.execute(
+        select(
+            e.id,
+            e.device,
+            e.onset,
+            e.window,
+            e.n_readings,
+            e.n_channels,
+            e.pre_roll,
+            e.post_roll,
+            counts.c.label,
+        )
+        .join(counts, counts.c.event == e.id)
+        .where(counts.c.label != "")
+        .order_by(e.onset, e.id)
+    )
+    return [
+        LabelledWindow(
+            row.id,
+            row.device,
+            row.onset,
+            unpack_values(row.window, (row.n_readings, row.n_channels)),
+            row.label,
+            row.pre_roll,
+            row.post_roll,
+        )
+        for row in found
+    ]
+
+
+async def count_since(
+    conn: AsyncConnection, profile: str, at: datetime | None = None
+) -> int:
+    """Count the labels of a profile that came after `at` (None: all)."""
+    query = (
+        select(func.count())
+        .select_from(labels)
+        .join(events, events.c.id == labels.c.event)
+        .where(events.c.profile == profile)
+    )
+    if at is not None:
+        query = query.where(labels.c.at > at)
+    return int(await conn.scalar(query) or 0)
+
+
+async def _profiles(conn: AsyncConnection, wanted: Sequence[UUID]) -> dict[UUID, str]:
+    found = await conn.execute(
+        select(events.c.id, events.c.profile).where(events.c.id.in_(set(wanted)))
+    )
+    profiles = {row.id: row.profile for row in found}
+    for event in wanted:
+        if event not in profiles:
+            raise NotFound(f"no event {event}")
+    return profiles
+
+
+def _label(row: Row[Any]) -> Label:
+    return Label(row.event, row.label, row.by, row.source, row.at)

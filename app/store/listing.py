@@ -1,0 +1,238 @@
+"""Reading events with their prediction and label: one query for any number of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, TextClause, func, select, text, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Label, Prediction
+from app.errors import InvalidInput, NotFound
+from app.store.pages import cursor_of, number_in
+from app.store.tables import events, labels, predictions
+
+Condition: TypeAlias = ColumnElement[bool] | TextClause
+ORDERS = ("asc", "desc")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; what is None does not matter.
+
+    Parameters
+    ----------
+    label : str
+        The latest label.
+    predicted, model_version, unknown, min_probability
+        Of the prediction that was answered first.
+    labelled : bool
+        Whether there is a label that was not withdrawn.
+    flag : str
+        One of the event's flags.
+    since, until : datetime, aware, UTC
+        ``since <= onset < until``.
+    order : {"asc", "desc"}
+        In commit order (oldest first), or against it.
+    """
+
+    device: str | None = None
+    boot: str | None = None
+    profile: str | None = None
+    label: str | None = None
+    predicted: str | None = None
+    model_version: int | None = None
+    unknown: bool | None = None
+    labelled: bool | None = None
+    flag: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    min_probability: float | None = None
+    order: str = "asc"
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise InvalidInput(f"order={self.order!r} must be asc or desc")
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A stored event without its window.
+
+    Parameters
+    ----------
+    position : int >= 1
+        Its place in commit order.
+    detector_version : int or None
+        None: no detector found it.
+    prediction : Prediction or None
+        The one that was answered first.
+    label : Label or None
+        The latest, unless that one withdrew what was said before.
+    """
+
+    id: UUID
+    position: int
+    device: str
+    boot: str
+    profile: str
+    detector_version: int | None
+    onset_seq: int
+    offset_seq: int
+    onset: datetime
+    offset: datetime
+    peak: float
+    flags: tuple[str, ...]
+    n_readings: int
+    n_channels: int
+    pre_roll: int
+    post_roll: int
+    created_at: datetime
+    prediction: Prediction | None
+    label: Label | None
+
+
+_EVENT = [
+    events.c[name]
+    for name in EventRow.__dataclass_fields__
+    if name not in ("prediction", "label")
+]
+_FLAGGED = text("events.flags <> '{}'::text[]")
+"""As in the partial index, letter by letter."""
+_LATEST = (
+    select(labels.c.label, labels.c.by, labels.c.source, labels.c.at)
+    .where(labels.c.event == events.c.id)
+    .order_by(labels.c.id.desc())
+    .limit(1)
+    .lateral("latest")
+)
+_ROWS = (
+    select(
+        *_EVENT,
+        predictions.c.model_version,
+        predictions.c.label.label("predicted"),
+        predictions.c.probability,
+        predictions.c.classes,
+        predictions.c.probabilities,
+        predictions.c.unknown,
+        predictions.c.features_digest,
+        _LATEST.c.label.label("label"),
+        _LATEST.c.by.label("labelled_by"),
+        _LATEST.c.source.label("label_source"),
+        _LATEST.c.at.label("labelled_at"),
+    )
+    .select_from(events)
+    .outerjoin(predictions, (predictions.c.event == events.c.id) & predictions.c.first)
+    .outerjoin(_LATEST, true())
+)
+
+
+async def get(conn: AsyncConnection, event: UUID) -> EventRow:
+    """Return an event, or raise `NotFound`."""
+    row = (await conn.execute(_ROWS.where(events.c.id == event))).one_or_none()
+    if row is None:
+        raise NotFound(f"no event {event}")
+    return _row(row)
+
+
+async def list_(
+    conn: AsyncConnection,
+    wanted: EventFilter,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> tuple[list[EventRow], str | None]:
+    """Return a page of events, and the cursor of the next page or None.
+
+    Raises
+    ------
+    InvalidInput
+        If the cursor is none that `list_` gave out.
+    """
+    position = events.c.position
+    upwards = wanted.order == "asc"
+    query = _ROWS.where(*_conditions(wanted)).limit(limit + 1)
+    query = query.order_by(position if upwards else position.desc())
+    if cursor is not None:
+        last = number_in(cursor)
+        query = query.where(position > last if upwards else position < last)
+    rows = await _rows(conn, query)
+    more = len(rows) > limit
+    return rows[:limit], cursor_of(rows[limit - 1].position) if more else None
+
+
+async def after(conn: AsyncConnection, position: int, limit: int) -> list[EventRow]:
+    """Return the events after a position, in commit order."""
+    at = events.c.position
+    return await _rows(conn, _ROWS.where(at > position).order_by(at).limit(limit))
+
+
+async def last_position(conn: AsyncConnection) -> int:
+    """Return the position of the newest event, 0 if there is none."""
+    last = await conn.scalar(select(func.max(events.c.position)))
+    return 0 if last is None else int(last)
+
+
+def prediction_of(row: Row[Any], label: str = "label") -> Prediction:
+    """Read the prediction in a row."""
+    return Prediction(
+        label=row._mapping[label],
+        probability=row.probability,
+        classes=tuple(row.classes),
+        probabilities=tuple(row.probabilities),
+        unknown=row.unknown,
+        model_version=row.model_version,
+        features_digest=row.features_digest,
+    )
+
+
+def _conditions(wanted: EventFilter) -> list[Condition]:
+    e, p, said = events.c, predictions.c, _LATEST.c.label
+    ever = select(labels.c.event)
+    found: list[Condition] = []
+    equal = (
+        (e.device, wanted.device),
+        (e.boot, wanted.boot),
+        (e.profile, wanted.profile),
+        (p.label, wanted.predicted),
+        (p.model_version, wanted.model_version),
+        (p.unknown, wanted.unknown),
+        (said, wanted.label),
+    )
+    found += [column == value for column, value in equal if value is not None]
+    if wanted.label is not None:
+        # Says nothing new, but lets the index on labels find few events among many.
+        found.append(e.id.in_(ever.where(labels.c.label == wanted.label)))
+    if wanted.labelled is True:
+        found += [said != "", e.id.in_(ever)]
+    if wanted.labelled is False:
+        found.append(func.coalesce(said, "") == "")
+    if wanted.flag is not None:
+        found += [e.flags.contains([wanted.flag]), _FLAGGED]
+    if wanted.since is not None:
+        found.append(e.onset >= wanted.since)
+    if wanted.until is not None:
+        found.append(e.onset < wanted.until)
+    if wanted.min_probability is not None:
+        found.append(p.probability >= wanted.min_probability)
+    return found
+
+
+async def _rows(conn: AsyncConnection, query: Select[Any]) -> list[EventRow]:
+    return [_row(row) for row in await conn.execute(query)]
+
+
+def _row(row: Row[*tuple[Any, ...]]) -> EventRow:
+    prediction = label = None
+    if row.model_version is not None:
+        prediction = prediction_of(row, "predicted")
+    if row.label:
+        label = Label(
+            row.id, row.label, row.labelled_by, row.label_source, row.labelled_at
+        )
+    fields = {column.name: row._mapping[column.name] for column in _EVENT}
+    return EventRow(
+        **fields | {"flags": tuple(row.flags)}, prediction=prediction, label=label
+    )

@@ -1,0 +1,203 @@
+"""Model versions, which are never changed, and the ledger of who made which serve.
+
+candidate --promote--> champion --another one is--> retired --promote--> champion
+rejected: its verdict was "reject" and nobody has promoted it all the same
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    case,
+    cast,
+    exists,
+    insert,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Json
+from app.errors import NotFound
+from app.store.pages import cursor_of, number_in
+from app.store.promotions import CHANNEL, Promotion, history, promote, rollback, say
+from app.store.tables import model_versions, profiles, promotions
+
+__all__ = [
+    "CHANNEL",
+    "ModelVersion",
+    "NewVersion",
+    "Promotion",
+    "add",
+    "champion",
+    "champions",
+    "get",
+    "history",
+    "list_",
+    "newest_state",
+    "promote",
+    "rollback",
+]
+
+
+_LONG = cast(["train", "holdout"], ARRAY(Text))
+"""What only those who look at one version want to see of its manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What the trainer knows of a version.
+
+    Parameters
+    ----------
+    kind : {"full", "incremental", "imported"}
+    artefact_sha256, trainer_state_sha256 : str, 64 hex digits
+        Names of files in `Artefacts`; the second only where training can go on.
+    card : JSON object
+        What a serving process needs besides the file.
+    verdict : {"promote", "hold", "reject", "not_enough_evidence"}
+    trained_through : datetime, aware, UTC, or None
+    """
+
+    profile: str
+    parent: int | None
+    kind: str
+    estimator: str
+    feature_set: str
+    seed: int
+    code_version: str
+    artefact_sha256: str
+    trainer_state_sha256: str | None
+    card: Json
+    manifest: Json
+    report: Json
+    verdict: str
+    reason: str
+    trained_through: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion(NewVersion):
+    """A stored version.
+
+    Parameters
+    ----------
+    state : {"candidate", "rejected", "champion", "retired"}
+    """
+
+    version: int = 0
+    state: str = "candidate"
+    created_at: datetime = datetime.min
+
+
+async def add(conn: AsyncConnection, new: NewVersion) -> int:
+    """Store a version; return its number, which is unique over all profiles."""
+    columns = {f.name: getattr(new, f.name) for f in fields(NewVersion)}
+    for name in ("card", "manifest", "report"):
+        columns[name] = dict(columns[name])
+    version = int(
+        (
+            await conn.execute(
+                insert(model_versions)
+                .values(columns)
+                .returning(model_versions.c.version)
+            )
+        ).scalar_one()
+    )
+    await say(conn, new.profile, version, "added")
+    return version
+
+
+async def get(conn: AsyncConnection, version: int) -> ModelVersion:
+    """Return a version with its whole manifest, or raise `NotFound`."""
+    row = (
+        await conn.execute(_select().where(model_versions.c.version == version))
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no model version {version}")
+    return _version(row)
+
+
+async def list_(
+    conn: AsyncConnection,
+    profile: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> tuple[list[ModelVersion], str | None]:
+    """Return a page of versions, newest first, and the cursor of the next page.
+
+    Their manifests lack the lists of events; `get` has them.
+    """
+    query = _select(whole=False).order_by(model_versions.c.version.desc())
+    if profile is not None:
+        query = query.where(model_versions.c.profile == profile)
+    if cursor is not None:
+        query = query.where(model_versions.c.version < number_in(cursor))
+    rows = [_version(row) for row in await conn.execute(query.limit(limit + 1))]
+    more = len(rows) > limit
+    return rows[:limit], cursor_of(rows[limit - 1].version) if more else None
+
+
+async def champion(conn: AsyncConnection, profile: str) -> ModelVersion | None:
+    """Return the version that serves, with its whole manifest, or None."""
+    row = (
+        await conn.execute(_select().where(_is_champion(), _of(profile)))
+    ).one_or_none()
+    return None if row is None else _version(row)
+
+
+async def champions(conn: AsyncConnection) -> list[ModelVersion]:
+    """Return the versions that serve, of all profiles; manifests as in `list_`."""
+    query = _select(whole=False).where(_is_champion())
+    rows = await conn.execute(query.order_by(model_versions.c.profile))
+    return [_version(row) for row in rows]
+
+
+async def newest_state(conn: AsyncConnection, profile: str) -> ModelVersion | None:
+    """Return the newest version from whose state training can go on, or None."""
+    v = model_versions.c
+    row = (
+        await conn.execute(
+            _select()
+            .where(_of(profile), v.trainer_state_sha256.is_not(None))
+            .order_by(v.version.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    return None if row is None else _version(row)
+
+
+def _of(profile: str) -> ColumnElement[bool]:
+    return model_versions.c.profile == profile
+
+
+def _is_champion() -> ColumnElement[bool]:
+    v = model_versions.c
+    return exists().where(
+        profiles.c.name == v.profile, profiles.c.champion_version == v.version
+    )
+
+
+def _select(*, whole: bool = True) -> Select[Any]:
+    v = model_versions.c
+    served = exists().where(promotions.c.version == v.version)
+    state = case(
+        (_is_champion(), "champion"),
+        (served, "retired"),
+        (v.verdict == "reject", "rejected"),
+        else_="candidate",
+    )
+    manifest = v.manifest if whole else v.manifest.op("-", return_type=JSONB())(_LONG)
+    rest = [column for column in v if column is not v.manifest]
+    return select(*rest, manifest.label("manifest"), state.label("state"))
+
+
+def _version(row: Row[Any]) -> ModelVersion:
+    return ModelVersion(**row._mapping)

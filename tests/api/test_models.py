@@ -1,0 +1,214 @@
+"""Classification, versions, promotion and retraining by REST."""
+
+import numpy as np
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.api.state import State
+from app.learning import classify
+from tests.api.caller import Caller, require_problem
+from tests.service.scene import add_version, tiny_model, window
+
+ONNX = {"Content-Type": "application/octet-stream"}
+CLASSES = ["v:fist", "v:rest", "v:wave"]
+
+
+@pytest.fixture
+async def version(engine: AsyncEngine, state: State, admin: Caller) -> int:
+    number = await add_version(engine, state.artefacts, "v", promote_from=None)
+    await state.champions.refresh()
+    return number
+
+
+async def test_classify_says_what_the_stream_says_bit_for_bit(
+    admin: Caller, state: State, version: int
+) -> None:
+    model = state.champions.model("arm")
+    assert model is not None
+    windows = [window(label, n) for n, label in enumerate(["fist", "wave"] * 4)]
+    body = {
+        "profile": "arm",
+        "windows": [w.tolist() for w in windows],
+        "pre_roll": 10,
+        "post_roll": [10] * 8,
+    }
+    said = (await admin("POST", "/classify", json=body)).json()["predictions"]
+    for one, values in zip(said, windows, strict=True):
+        expected = classify(model, values, 10, 10)
+        assert one["label"] == expected.label
+        assert one["model_version"] == version
+        assert one["probability"] == expected.probability
+        assert tuple(one["probabilities"].values()) == expected.probabilities
+        assert one["features_digest"] == expected.features_digest
+
+
+async def test_any_version_of_the_profile_can_be_asked(
+    admin: Caller, engine: AsyncEngine, state: State, version: int
+) -> None:
+    other = await add_version(engine, state.artefacts, "w")
+    body = {"profile": "arm", "windows": [window("wave", 1).tolist()]}
+    for number, tag in ((version, "v"), (other, "w")):
+        answer = await admin("POST", "/classify", json=body | {"model_version": number})
+        (said,) = answer.json()["predictions"]
+        assert (said["label"], said["model_version"]) == (f"{tag}:wave", number)
+    answer = await admin("POST", "/classify", json=body | {"model_version": 999})
+    require_problem(answer, 404)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"windows": [[[1.0]]]},
+        {"windows": [[[1.0, 2.0], [1.0]]]},
+        {"windows": [[[1.0, 1e39]]]},
+        {"windows": [[[1.0, None]]]},
+        {"windows": [[]]},
+        {"windows": []},
+        {"windows": [[[1.0, 2.0]]], "features": [[1.0]]},
+        {"windows": [[[1.0, 2.0]]], "pre_roll": [1, 2]},
+        {"windows": [[[1.0, 2.0]]], "pre_roll": 5},
+        {"windows": [[["1", "2"]]]},
+        {"features": [[1.0, 2.0]]},
+    ],
+)
+async def test_windows_that_cannot_be_classified_are_refused(
+    admin: Caller, version: int, more: dict[str, object]
+) -> None:
+    answer = await admin("POST", "/classify", json={"profile": "arm"} | more)
+    require_problem(answer, 422)
+
+
+async def test_profile_without_a_model_says_so(admin: Caller) -> None:
+    body = {"profile": "arm", "windows": [[[1.0, 2.0]]]}
+    assert (
+        "no model yet"
+        in require_problem(await admin("POST", "/classify", json=body), 404)["detail"]
+    )
+
+
+async def test_promotion_and_rollback_move_the_champion_and_are_recorded(
+    api: dict[str, Caller], engine: AsyncEngine, state: State, version: int
+) -> None:
+    call = api["operator"]
+    second = await add_version(engine, state.artefacts, "w")
+    promote = f"/models/{second}/promote"
+    stale = {"reason": "better", "expected": second}
+    require_problem(await call("POST", promote, json=stale), 412)
+    body = {"reason": "better", "expected": version}
+    answer = await call("POST", promote, json=body)
+    assert answer.json() == {"profile": "arm", "version": second, "previous": version}
+    assert (await call("POST", promote, json=body)).status_code == 200
+    states = {m["version"]: m["state"] for m in await models(call)}
+    assert states == {version: "retired", second: "champion"}
+    back = {"reason": "worse after all", "expected": version}
+    require_problem(await call("POST", "/profiles/arm/rollback", json=back), 412)
+    back["expected"] = second
+    answer = await call("POST", "/profiles/arm/rollback", json=back)
+    assert answer.json() == {"profile": "arm", "version": version, "previous": second}
+    ledger = (await call("GET", "/profiles/arm/history")).json()["items"]
+    assert [(e["version"], e["act"]) for e in ledger] == [
+        (version, "rollback"),
+        (second, "promote"),
+        (version, "promote"),
+    ]
+    at = {"at": ledger[1]["at"]}
+    then = (await call("GET", "/profiles/arm/history", params=at)).json()["items"]
+    assert [e["version"] for e in then] == [second]
+    acts = (await api["admin"]("GET", "/audit")).json()["items"]
+    assert {"promote", "rollback"} <= {a["act"] for a in acts}
+
+
+async def models(call: Caller) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = (
+        await call("GET", "/models", params={"profile": "arm"})
+    ).json()["items"]
+    return found
+
+
+async def test_version_tells_what_it_is(admin: Caller, version: int) -> None:
+    (listed,) = await models(admin)
+    detail = (await admin("GET", f"/models/{version}")).json()
+    assert detail.items() >= {k: v for k, v in listed.items() if k != "report"}.items()
+    assert detail["classes"] == CLASSES
+    require_problem(await admin("GET", "/models/999"), 404)
+
+
+async def test_model_from_elsewhere_becomes_a_candidate_that_serves_when_promoted(
+    admin: Caller, state: State
+) -> None:
+    graph, _ = tiny_model("v")
+    query = {"profile": "arm", "classes": CLASSES, "unknown_below": 0.2}
+    answer = await admin(
+        "POST", "/models/import", params=query, content=graph, headers=ONNX
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["kind"], made["state"]) == ("imported", "candidate")
+    body = {"reason": "trained by others"}
+    await admin("POST", f"/models/{made['version']}/promote", json=body)
+    await state.champions.refresh()
+    model = state.champions.model("arm")
+    assert model is not None
+    assert model.version == made["version"]
+    assert classify(model, window("fist", 3), 10, 10).label == "v:fist"
+
+
+@pytest.mark.parametrize(
+    ("graph", "classes"),
+    [
+        (b"", CLASSES),
+        (b"\x80\x04pickle", CLASSES),
+        (tiny_model("v")[0][:-20], CLASSES),
+        (tiny_model("v")[0], ["a", "b"]),
+        (tiny_model("v")[0], ["a", "b", "b"]),
+    ],
+    ids=["empty", "pickle", "cut", "two classes", "same class twice"],
+)
+async def test_file_that_does_not_fit_the_profile_is_refused(
+    admin: Caller, graph: bytes, classes: list[str]
+) -> None:
+    query = {"profile": "arm", "classes": classes}
+    answer = await admin(
+        "POST", "/models/import", params=query, content=graph, headers=ONNX
+    )
+    require_problem(answer, 422)
+    assert await models(admin) == []
+
+
+async def test_retrain_is_a_job_and_only_one_at_a_time(api: dict[str, Caller]) -> None:
+    call = api["operator"]
+    answer = await call("POST", "/retrain", json={"profile": "arm"})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert (job["kind"], job["state"], job["progress"]) == ("retrain", "queued", 0)
+    again = (await call("POST", "/retrain", json={"profile": "arm"})).json()
+    assert again["id"] == job["id"]
+    listed = (await call("GET", "/jobs", params={"profile": "arm"})).json()["items"]
+    assert [one["id"] for one in listed] == [job["id"]]
+    await call("DELETE", f"/jobs/{job['id']}")
+    ended = (await call("GET", f"/jobs/{job['id']}")).json()
+    assert ended["state"] == "cancelled"
+    require_problem(await call("GET", "/jobs/999"), 404)
+
+
+async def test_estimator_that_cannot_learn_incrementally_is_refused(
+    api: dict[str, Caller],
+) -> None:
+    body = {"profile": "arm", "mode": "incremental"}  # estimator: logistic
+    answer = await api["operator"]("POST", "/retrain", json=body)
+    assert "partial_fit" in require_problem(answer, 409)["detail"]
+    body = {"profile": "leg", "mode": "full"}
+    require_problem(await api["operator"]("POST", "/retrain", json=body), 404)
+
+
+async def test_answers_hold_for_features_too(
+    admin: Caller, state: State, version: int
+) -> None:
+    model = state.champions.model("arm")
+    assert model is not None
+    row = np.array(model.card.selftest.rows[0], np.float32)
+    body = {"profile": "arm", "features": [row.tolist()]}
+    (said,) = (await admin("POST", "/classify", json=body)).json()["predictions"]
+    assert said["probability"] == model.predict(row).probability

@@ -1,0 +1,54 @@
+import pytest
+
+from app.detection import DEFAULT_SETTINGS, DETECTORS, build, complete
+from app.detection.settings import KINDS
+from app.errors import InvalidDetector
+
+
+def test_every_detector_has_rules_and_every_rule_a_detector():
+    assert set(KINDS) == set(DETECTORS)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_defaults_are_complete_and_stay_what_they_are(kind):
+    full = complete({"kind": kind})
+    assert complete(full) == full
+    assert list(complete(dict(reversed(full.items())))) == list(full)
+
+
+def test_no_settings_mean_the_default_detector():
+    assert complete(None) == complete({}) == DEFAULT_SETTINGS
+    assert DEFAULT_SETTINGS["kind"] == "energy"
+
+
+def test_whole_numbers_and_fractions_are_the_same_settings():
+    assert complete({"max_seconds": 30}) == complete({"max_seconds": 30.0})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kind": "magic"}, "kind='magic' must be one of energy, sta_lta"),
+        ({"kind": 3}, "kind=3"),
+        ({"colour": 1}, "'colour' is not a setting of 'energy'"),
+        ({"sta_seconds": 1}, "'sta_seconds' is not a setting of 'energy'"),
+        ({"on": "high"}, "on='high' must be a number"),
+        ({"on": True}, "on=True must be a number"),
+        ({"on": 0}, "on=0 must be above 0"),
+        ({"min_seconds": -1}, "min_seconds=-1 must be at least 0"),
+        ({"max_seconds": float("inf")}, "max_seconds=inf must be"),
+        ({"pre_seconds": float("nan")}, "pre_seconds=nan must be"),
+        ({"off": 9, "on": 9}, "off=9 must be below on=9"),
+        ({"min_seconds": 61}, "min_seconds=61 must be at most max_seconds=60"),
+        (
+            {"kind": "sta_lta", "sta_seconds": 30},
+            "sta_seconds=30 must be below lta_seconds=30",
+        ),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_value(settings, said):
+    with pytest.raises(InvalidDetector) as refused:
+        complete(settings)
+    assert said in str(refused.value)
+    with pytest.raises(InvalidDetector):
+        build(settings, 50.0, 2)

@@ -1,0 +1,142 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy.exc import DataError, OperationalError
+
+from app.service import commit as module
+from app.service.commit import GroupCommit, Pace
+from app.service.metrics import Metrics
+from app.store.streams import StreamCommit
+
+
+class FakeStream:
+    """A stream with a counter instead of a detector."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.received = 0
+        self.acked = 0
+        self.dirty_since = 0.0
+        self.urgent = False
+        self.ended: str | None = None
+
+    def snapshot(self) -> StreamCommit:
+        return StreamCommit(self.name, "b", 1, self.acked, self.received, b"", 1)
+
+    def committed(self, watermark, events):
+        self.acked = watermark
+
+    def superseded(self):
+        self.ended = "superseded"
+
+    def refused(self, reason):
+        self.ended = reason
+
+
+class FakeStore:
+    """A store whose commits can fail before or after they are durable."""
+
+    def __init__(self) -> None:
+        self.watermarks: dict[str, int] = {}
+        self.batches: list[list[str]] = []
+        self.faults: list[str] = []
+        self.fenced: set[str] = set()
+        self.poison: set[str] = set()
+
+    @asynccontextmanager
+    async def begin(self):
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "away":
+            raise OperationalError("begin", {}, OSError("away"))
+        self.pending = {}
+        yield self
+        self.watermarks |= self.pending
+        if fault == "reply lost":
+            raise OperationalError("commit", {}, OSError("cut"))
+
+    async def commit(self, conn, batch):
+        self.batches.append([c.device for c in batch])
+        if any(c.device in self.poison for c in batch):
+            raise DataError("insert", {}, ValueError("poison"))
+        mine = [c for c in batch if c.device not in self.fenced]
+        for c in mine:
+            assert self.watermarks.get(c.device, 0) in (c.old, c.new)
+            self.pending[c.device] = c.new
+        return {(c.device, c.boot, c.generation) for c in mine}
+
+
+@pytest.fixture
+async def store(monkeypatch):
+    fake = FakeStore()
+    monkeypatch.setattr(module.streams, "commit", fake.commit)
+    monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
+    return fake
+
+
+@asynccontextmanager
+async def running(store, **pace):
+    group = GroupCommit(store, Metrics(), Pace(**{"tick_seconds": 0.0, **pace}))
+    task = asyncio.create_task(group.run())
+    try:
+        yield group
+    finally:
+        task.cancel()
+
+
+async def test_nothing_is_acknowledged_before_the_store_has_it(store):
+    stream = FakeStream("a")
+    store.faults = ["away", "away", "away"]
+    async with running(store) as group:
+        stream.received = 7
+        group.touch(stream)
+        await asyncio.sleep(0)
+        assert stream.acked == 0
+        await group.drained()
+    assert (stream.acked, store.watermarks) == (7, {"a": 7})
+
+
+async def test_a_commit_whose_reply_was_lost_is_done_again_unchanged(store):
+    stream = FakeStream("a")
+    store.faults = ["reply lost"]
+    async with running(store) as group:
+        stream.received = 5
+        group.touch(stream)
+        await group.drained()
+    assert (stream.acked, store.batches) == (5, [["a"], ["a"]])
+
+
+async def test_a_stream_with_another_owner_is_told_and_not_acknowledged(store):
+    mine, lost = FakeStream("mine"), FakeStream("lost")
+    store.fenced = {"lost"}
+    async with running(store) as group:
+        for stream in (mine, lost):
+            stream.received = 3
+            group.touch(stream)
+        await group.drained()
+    assert (mine.acked, mine.ended) == (3, None)
+    assert (lost.acked, lost.ended) == (0, "superseded")
+
+
+async def test_data_that_the_store_refuses_stops_only_its_own_stream(store):
+    good, bad = FakeStream("good"), FakeStream("bad")
+    store.poison = {"bad"}
+    async with running(store) as group:
+        for stream in (bad, good):
+            stream.received = 3
+            group.touch(stream)
+        await group.drained()
+    assert (good.acked, bad.acked, bad.ended) == (3, 0, "DataError")
+
+
+async def test_a_large_fleet_is_committed_once_an_interval_but_events_at_once(store):
+    fleet = [FakeStream(str(n)) for n in range(10)]
+    async with running(store, eager=2, ack_seconds=3600.0) as group:
+        for stream in fleet:
+            stream.received = 1
+            group.touch(stream, urgent=stream.name == "9")
+        while not store.batches:
+            await asyncio.sleep(0)
+        assert store.batches[0] == ["9", "0", "1"]
+        await group.drained()
+    assert all(stream.acked == 1 for stream in fleet)

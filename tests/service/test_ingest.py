@@ -1,0 +1,204 @@
+"""The path from a frame to a row, with the real session, detector and database."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain import Channel, Profile, RetrainPolicy
+from app.service.commit import GroupCommit, Pace
+from app.service.connection import Connection
+from app.service.hub import Hub
+from app.service.ingest import Ingest
+from app.service.live import Shared
+from app.service.metrics import Metrics
+from app.store import devices, events, profiles, streams
+from app.store import engine as database
+from app.wire.actions import Limits
+from app.wire.frames import JSON
+from app.wire.session import Session
+
+PROFILE = Profile(
+    "arm-band", (Channel("a"), Channel("b")), 50.0, retrain=RetrainPolicy(None)
+)
+
+
+class NoModels:
+    def model(self, profile: str) -> None:
+        return None
+
+
+@dataclass
+class Service:
+    engine: AsyncEngine
+    commit: GroupCommit
+    ingest: Ingest
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    async def connect(self, device: str = "band-1", window: int = 4096) -> "Line":
+        line = Line(
+            Connection(Session(JSON, Limits()), self.ingest, device, window=window)
+        )
+        line.listening = asyncio.create_task(line.listen())
+        return line
+
+
+@dataclass
+class Line:
+    connection: Connection
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    listening: asyncio.Task[None] | None = None
+
+    async def listen(self) -> None:
+        while True:
+            frames = await self.connection.outgoing()
+            self.heard += [json.loads(frame) for frame in frames]
+            if not frames:
+                return
+
+    async def say(self, **message: Any) -> None:
+        await self.connection.receive(json.dumps(message), 1000.0)
+
+    async def stream(self, values: np.ndarray, first: int, step: int = 100) -> None:
+        for at in range(0, len(values), step):
+            rows = values[at : at + step].tolist()
+            await self.say(type="readings", seq=first + at, values=rows)
+            await self.connection.room()
+
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.heard if message["type"] == kind]
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Service]:
+    engine = database.create(database_url)
+    async with engine.begin() as conn:
+        await profiles.put(conn, PROFILE, None)
+        await devices.put(conn, "band-1", PROFILE.name)
+    metrics = Metrics()
+    commit = GroupCommit(engine, metrics, Pace(0.005, 0.05))
+    shared = Shared(NoModels(), commit, Hub(), metrics, 1.0)
+    running = asyncio.create_task(commit.run())
+    yield Service(engine, commit, Ingest(engine, shared))
+    running.cancel()
+    await engine.dispose()
+
+
+def signal(n: int = 3000, seed: int = 0) -> np.ndarray:
+    """Rest with a burst of two seconds in every ten."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 0.1, (n, 2))
+    for at in range(500, n - 100, 500):
+        values[at : at + 100] += rng.normal(0, 2.0, (100, 2))
+    return values.astype(np.float32)
+
+
+async def found(service: Service) -> list[tuple[int, int, float]]:
+    async with service.engine.connect() as conn:
+        rows, _ = await events.list_(conn, events.EventFilter(), 100, None)
+    return sorted((row.onset_seq, row.offset_seq, row.peak) for row in rows)
+
+
+async def test_readings_become_events_and_are_acknowledged(service: Service):
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    await line.stream(signal(), 1)
+    await line.say(type="end")
+    await line.listening
+    assert line.said("ack")[-1]["ack"] == 3000
+    assert line.connection.close.code == 1000
+    stored = await found(service)
+    assert 4 <= len(stored) <= 6
+    assert [(m["onset_seq"], m["offset_seq"]) for m in line.said("event")] == [
+        (onset, offset) for onset, offset, _ in stored
+    ]
+
+
+async def test_a_cut_in_the_middle_of_an_event_changes_nothing(service: Service):
+    values = signal()
+    line = await service.connect()
+    await line.say(type="hello", boot="whole")
+    await line.stream(values, 1)
+    await service.commit.drained()
+    whole = await found(service)
+    async with service.engine.begin() as conn:
+        await devices.put(conn, "band-2", PROFILE.name)
+    for cut in (520, 560, 1015, 1590, 2999):
+        line = await service.connect("band-2")
+        await line.say(type="hello", boot="cut")
+        acked = line.connection._stream.watermark
+        await line.stream(values[acked:cut], acked + 1, step=37)
+        await service.commit.drained()
+        line.connection.leave()
+    async with service.engine.connect() as conn:
+        rows, _ = await events.list_(
+            conn, events.EventFilter(device="band-2"), 100, None
+        )
+    cut_rows = sorted((r.onset_seq, r.offset_seq, r.peak) for r in rows)
+    assert cut_rows == [event for event in whole if event[1] < 2990]
+
+
+async def test_a_second_connection_takes_the_stream_over(service: Service):
+    old = await service.connect()
+    await old.say(type="hello", boot="b1")
+    new = await service.connect()
+    await new.say(type="hello", boot="b1")
+    await old.stream(signal(100), 1)
+    await old.listening
+    assert old.connection.close.code == 4409
+    async with service.engine.connect() as conn:
+        (row,) = await streams.list_(conn, "band-1")
+    assert (row.watermark, row.generation) == (0, 2)
+
+
+async def test_without_hello_the_server_counts(service: Service):
+    line = await service.connect()
+    await line.say(type="readings", values=[[1, 2], [3, None]])
+    await service.commit.drained()
+    await asyncio.sleep(0)
+    assert line.said("welcome")[0]["boot"].startswith("auto-")
+    assert line.said("ack")[-1]["ack"] == 2
+
+
+async def test_an_unregistered_device_is_closed_4404(service: Service):
+    line = await service.connect("nobody")
+    await line.say(type="hello", boot="b1")
+    await line.listening
+    assert line.connection.close.code == 4404
+    assert "nobody" in line.said("error")[0]["detail"]
+
+
+async def test_a_full_window_stops_reading_until_the_commit(service: Service):
+    line = await service.connect(window=50)
+    await line.say(type="hello", boot="b1")
+    await line.say(type="readings", seq=1, values=[[0, 0]] * 60)
+    assert not line.connection._room.is_set()
+    await asyncio.wait_for(line.connection.room(), 5)
+    assert line.connection._stream.watermark == 60
+
+
+async def test_a_new_detector_version_closes_the_open_event_with_a_gap(
+    service: Service,
+):
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    await line.stream(signal()[:560], 1)
+    await service.commit.drained()
+    assert line.said("onset")
+    line.connection.leave()
+    async with service.engine.begin() as conn:
+        put = await profiles.put(conn, PROFILE, {"kind": "energy", "on": 7.0})
+    again = await service.connect()
+    await again.say(type="hello", boot="b1")
+    await service.commit.drained()
+    async with service.engine.connect() as conn:
+        rows, _ = await events.list_(conn, events.EventFilter(), 100, None)
+        (gap,) = await streams.list_gaps(conn, "band-1", "b1")
+    assert [row.flags for row in rows] == [("gap",)] or rows[0].flags == ["gap"]
+    assert "was followed by" in gap.why
+    assert again.said("welcome")[0]["detector_version"] == put.detector.number
