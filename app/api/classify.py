@@ -126,10 +126,12 @@ def _predict(model: Model, body: ClassifyBody) -> list[Prediction]:
     windows = body.windows or []
     before = _each(body.pre_roll, len(windows))
     after = _each(body.post_roll, len(windows))
-    return [
-        classify(model, _array(window, 2), pre, post)
-        for window, pre, post in zip(windows, before, after, strict=True)
-    ]
+    said = []
+    for window, pre, post in zip(windows, before, after, strict=True):
+        if pre + post >= len(window):
+            raise InvalidReadings("the rolls leave nothing of the window")
+        said.append(classify(model, _array(window, 2), pre, post))
+    return said
 
 
 def _each(rolls: int | list[int], n: int) -> Sequence[int]:

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.cli import configuration
 from app.cli.options import Url
 from app.cli.rest import Service
+from app.cli.tables import show
 
 PAGE = 200
 
@@ -28,9 +28,14 @@ def events(
     ] = False,
     url: Url = None,
 ) -> None:
-    """List events."""
+    """List events, newest first."""
     service = Service.of(configuration.load(), url)
-    asked = {"device": device, "profile": profile, "limit": min(limit, PAGE)}
+    asked = {
+        "device": device,
+        "profile": profile,
+        "limit": min(limit, PAGE),
+        "order": "desc",
+    }
     found = itertools.islice(service.items("/events", asked), limit)
     if as_json:
         for event in found:
@@ -39,7 +44,7 @@ def events(
     table = Table("event", "device", "onset", "seconds", "predicted", "label", "flags")
     for event in found:
         table.add_row(*_cells(event))
-    Console().print(table)
+    show(table)
 
 
 def label(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.cli import configuration
 from app.cli.options import Url
 from app.cli.rest import Service
+from app.cli.tables import show
 
 keys = typer.Typer(no_args_is_help=True, help="Who may do what.")
 
@@ -23,7 +23,7 @@ def list_(url: Url = None) -> None:
     columns = ("id", "role", "name", "device", "expires_at", "revoked_at")
     for key in service.items("/keys"):
         table.add_row(*(str(key.get(column) or "-") for column in columns))
-    Console().print(table)
+    show(table)
 
 
 @keys.command()

@@ -50,3 +50,6 @@ Again: TypeAlias = Annotated[
     bool,
     typer.Option("--again", help="Play what was played before, as new boots."),
 ]
+Report: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Write the table as JSON, too.")
+]

@@ -30,6 +30,8 @@ SETTLED_SECONDS = 30.0
 """A child that lived so long has earned the short pause again."""
 STOP_SECONDS = 20.0
 """Above the 10 s that the service takes to drain its connections."""
+ORPHAN_SECONDS = 10.0
+"""So long may a child whose parent is gone put its things in order."""
 MAX_LOG_BYTES = 8 * 2**20
 
 _PR_SET_PDEATHSIG = 1
@@ -69,6 +71,8 @@ class Keeper:
         self._say = say
         self.crashes = 0
         self._stopping = asyncio.Event()
+        self._begun = False
+        self._over = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -78,35 +82,48 @@ class Keeper:
 
     async def run(self) -> int:
         """Start the program, again and again if it shall; return its last exit code."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
+        self._begun = True
+        try:
+            return await self._keep()
+        finally:
+            self._over.set()
+
+    async def stop(self) -> None:
+        """End the program: ask first, then insist; return when it is gone."""
+        self._stopping.set()
+        if not self._begun:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._over.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._over.wait()
+
+    async def _keep(self) -> int:
+        pause, code = FIRST_PAUSE_SECONDS, 0
+        while not self._stopping.is_set():
             began = time.monotonic()
             code = await self._once()
             if self._stopping.is_set() or not self.program.again:
-                return code
+                break
             self.crashes += 1
             if time.monotonic() - began > SETTLED_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             self._say(f"{self._ending(code)}; starting it again in {pause:.1f} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-                return code
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return code
 
-    async def stop(self) -> None:
-        """End the program: ask first, then insist."""
-        self._stopping.set()
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        except TimeoutError:
+    def _signal(self, number: int) -> None:
+        """Reach the child and all of its own, if there is one: it leads its group."""
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # it leads its own group
-            await process.wait()
+                if number == signal.SIGKILL:
+                    os.killpg(self._process.pid, number)
+                else:
+                    self._process.send_signal(number)
 
     async def _once(self) -> int:
         log = _open_log(self.program.log) if self.program.log else None
@@ -126,6 +143,8 @@ class Keeper:
         finally:
             if log is not None:
                 os.close(log)
+        if self._stopping.is_set():  # said while the child was being made
+            self._signal(signal.SIGTERM)
         if self._process.stdout is not None:
             async for line in self._process.stdout:
                 self._say(line.decode(errors="replace").rstrip("\n"))
@@ -160,6 +179,8 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_SECONDS)
+    os._exit(1)  # what it waits for has gone with the parent
 
 
 def end_on_sigterm() -> None:

@@ -12,7 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from app import main as service
-from app.cli import configuration
+from app.cli import configuration, logs
 from app.cli.database import available
 from app.cli.processes import Keeper, Program, die_with_parent, end_on_sigterm
 from app.errors import Unavailable
@@ -29,6 +29,7 @@ def serve(
     die_with_parent()
     end_on_sigterm()
     settings = configuration.load(host=host, port=port)
+    logs.configure(settings.log_level)
     with available(settings) as url:
         settings = settings.model_copy(update={"database_url": SecretStr(url)})
         os.environ.update(configuration.environment(settings))

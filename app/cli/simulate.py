@@ -10,12 +10,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.cli import configuration, options
 from app.cli.processes import die_with_parent
 from app.cli.rest import Service
+from app.cli.tables import show
 from app.errors import InvalidInput, Unauthenticated, Unavailable
 from app.simulate import sources
 from app.simulate.player import Line
@@ -59,15 +59,14 @@ def simulate(
         int, typer.Option(min=0, help="Of a pack: boots of a device; 0: for ever.")
     ] = 0,
     drift: Annotated[
-        float, typer.Option(min=0, max=1, help="Of a pack: how far classes turn.")
+        float,
+        typer.Option(min=0, max=1, help="Of a pack: how far classes change places."),
     ] = 0.0,
     faults: Annotated[float, typer.Option(min=0, help="Faults per minute.")] = 0.0,
     start: Annotated[
         datetime | None, typer.Option(help="Time of the first reading (UTC).")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the table as JSON, too.")
-    ] = None,
+    report: options.Report = None,
     url: options.Url = None,
 ) -> None:
     """Play recordings or synthetic signals as devices, with planted faults."""
@@ -145,10 +144,7 @@ def _tell(played: list[Played], report: Path | None) -> None:
         table = Table(*HEADINGS)
         for line in lines:
             table.add_row(*cells(line))
-        console = Console(soft_wrap=False)
-        if not console.is_terminal:
-            console.width = 120
-        console.print(table)
+        show(table)
     if report is not None:
         try:
             report.write_bytes(msgspec.json.encode(to_json(lines)))

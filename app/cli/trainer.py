@@ -9,7 +9,7 @@ import signal
 
 from threadpoolctl import threadpool_limits
 
-from app.cli import configuration
+from app.cli import configuration, logs
 from app.cli.database import available
 from app.cli.processes import die_with_parent, end_on_sigterm
 from app.service import trainer as worker
@@ -26,6 +26,7 @@ def trainer() -> None:
     end_on_sigterm()
     os.nice(NICENESS)
     settings = configuration.load()
+    logs.configure(settings.log_level)
     with available(settings) as url, threadpool_limits(1):
         asyncio.run(_work(url, settings))
 

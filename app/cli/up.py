@@ -34,6 +34,7 @@ from app.cli.options import (
     OperatorParts,
     Pack,
     Recordings,
+    Report,
     Seed,
     Speed,
 )
@@ -62,6 +63,7 @@ def up(
     operator_parts: OperatorParts = "",
     seed: Seed = 1,
     again: Again = False,
+    report: Report = None,
     port: Annotated[int | None, typer.Option(help="Port of the service.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Serving processes.")] = 1,
     exit_when_done: Annotated[
@@ -88,6 +90,7 @@ def up(
         "--operator": operator,
         "--operator-parts": operator_parts or None,
         "--seed": seed,
+        "--report": report,
     }
     words = [f"{name}={value}" for name, value in said.items() if value is not None]
     words += ["--again"] if again else []
@@ -153,8 +156,9 @@ class House:
             if not exit_when_done or self._simulate is None:
                 await stopped
         finally:
-            for keeper in keepers:
+            for keeper in keepers[:-2]:  # the devices first, so that they can say end
                 await keeper.stop()
+            await asyncio.gather(self._serve.stop(), self._trainer.stop())
             for task in (*tasks, stopped):
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)

@@ -1,7 +1,9 @@
 """A device's stream: numbered, kept until durable, resumed whatever happens.
 
-async with DeviceStream("http://127.0.0.1:8000", "band-7", key) as stream:
-    await stream.send([0.1, 0.2, 0.3], time=time.time())
+    async with DeviceStream("http://127.0.0.1:8000", "band-7", key) as stream:
+        await stream.send([0.1, 0.2, 0.3], time=time.time())
+
+`examples/device.py` is a whole device.
 """
 
 from __future__ import annotations

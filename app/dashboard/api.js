@@ -1,13 +1,16 @@
 // The public API, as any other client would call it.
 
 const KEY = "onset.key";
+const SILENT_MS = 40_000; // the service sends a comment every 15 s, whatever happens
+const PAUSE_MS = 1500;
 
 /** Take the key out of the login link, so that it stays in no address bar or history. */
 export function takeKeyFromLink() {
-  const found = /[#&]key=([^&]+)/.exec(location.hash);
-  if (!found) return;
-  localStorage.setItem(KEY, decodeURIComponent(found[1]));
+  const found = /[#&]key=([\w%.~-]+)/.exec(location.hash);
+  if (!found) return false;
+  setKey(found[1]);
   history.replaceState(null, "", location.pathname);
+  return true;
 }
 
 export const hasKey = () => localStorage.getItem(KEY) !== null;
@@ -17,16 +20,32 @@ export const forgetKey = () => localStorage.removeItem(KEY);
 /** A refusal of the API: an RFC 9457 problem. */
 export class Problem extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || `status ${status}`);
+    super(problem.detail || problem.title || `The service answered ${status}.`);
     this.status = status;
+  }
+
+  /** Whether another key is needed. */
+  get key() {
+    return this.status === 401 || this.status === 403;
   }
 }
 
+/** No answer: the service is away. */
+export class Away extends Error {}
+
 async function send(path, options = {}) {
-  const headers = { Authorization: `Bearer ${localStorage.getItem(KEY)}`, ...options.headers };
-  const answer = await fetch(path, { ...options, headers });
-  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => ({})));
-  return answer;
+  // what a header cannot hold is no key; fetch would throw
+  const key = (localStorage.getItem(KEY) ?? "").replace(/[^\x21-\x7e]/g, "?");
+  const headers = { Authorization: `Bearer ${key}`, ...options.headers };
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers });
+  } catch (error) {
+    throw new Away("The service cannot be reached.", { cause: error });
+  }
+  if (answer.ok) return answer;
+  const problem = new Problem(answer.status, await answer.json().catch(() => ({})));
+  throw answer.status >= 502 ? new Away(problem.message) : problem;
 }
 
 export async function get(path, query = {}) {
@@ -43,61 +62,84 @@ export async function post(path, body) {
   return answer.json();
 }
 
+/** Take one message of a stream apart; null for a comment. */
+function messageOf(block) {
+  let kind = "message";
+  let data = "";
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event:")) kind = line.slice(6).trim();
+    else if (line.startsWith("data:")) data += line.slice(5);
+  }
+  return data ? { kind, data: JSON.parse(data) } : null;
+}
+
 /**
- * Read server-sent events; `EventSource` cannot send a key, so this reads the stream itself.
- * Ends when the stream ends; throws when it breaks or `signal` aborts.
+ * Read server-sent events until they end; throws when they break or `stop` aborts.
+ * `EventSource` cannot send a key, so this reads the stream itself.
  */
-export async function listen(path, { signal, lastEventId, onMessage, onOpen }) {
-  const headers = { Accept: "text/event-stream" };
-  if (lastEventId) headers["Last-Event-ID"] = lastEventId;
-  const answer = await send(path, { headers, signal });
-  onOpen?.();
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    rest += value.replaceAll("\r", "");
-    const blocks = rest.split("\n\n");
-    rest = blocks.pop();
-    for (const block of blocks) {
-      const message = { event: "message", data: "", id: undefined };
-      for (const line of block.split("\n")) {
-        const colon = line.indexOf(":");
-        if (colon < 1) continue;
-        const field = line.slice(0, colon);
-        const text = line.slice(colon + 1).replace(/^ /, "");
-        if (field === "data") message.data += text;
-        else message[field] = text;
+async function listen(path, stop, { onMessage, onOpen }) {
+  let silence = setTimeout(() => stop.abort(), SILENT_MS);
+  try {
+    const headers = { Accept: "text/event-stream" };
+    const answer = await send(path, { headers, signal: stop.signal });
+    onOpen();
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      clearTimeout(silence);
+      silence = setTimeout(() => stop.abort(), SILENT_MS);
+      const blocks = (rest + value.replaceAll("\r", "")).split("\n\n");
+      rest = blocks.pop();
+      for (const block of blocks) {
+        const message = messageOf(block);
+        if (message && !stop.signal.aborted) onMessage(message.kind, message.data);
       }
-      if (message.data) onMessage(message.event, JSON.parse(message.data), message.id);
     }
+  } finally {
+    clearTimeout(silence);
   }
 }
 
-/** Keep a stream open: again after a pause whenever it breaks, from the last id. */
-export function follow(path, { onMessage, onState }) {
-  const stop = new AbortController();
-  let lastEventId;
+/**
+ * Keep a stream open, and again after a pause whenever it breaks; returns how to stop.
+ * A hidden page lets go of it: a browser grants one host six connections in all.
+ */
+export function follow(path, { onMessage, onState = () => {} }) {
+  let stopped = false;
+  let attempt = null;
+  const hide = () => { if (document.hidden) attempt?.abort(); };
+  document.addEventListener("visibilitychange", hide);
+  const stop = () => {
+    stopped = true;
+    document.removeEventListener("visibilitychange", hide);
+    attempt?.abort();
+  };
   (async () => {
-    while (!stop.signal.aborted) {
+    while (!stopped) {
+      await shown();
+      if (stopped) return;
+      attempt = new AbortController();
+      let why = new Away("The stream ended.");
       try {
-        await listen(path, {
-          signal: stop.signal,
-          lastEventId,
-          onOpen: () => onState?.("live"),
-          onMessage: (kind, data, id) => {
-            if (id) lastEventId = id;
-            onMessage(kind, data);
-          },
-        });
+        await listen(path, attempt, { onMessage, onOpen: () => onState("live") });
       } catch (error) {
-        if (stop.signal.aborted) return;
-        onState?.("down", error);
-        if (error.status === 401 || error.status === 403) return;
+        why = error;
       }
-      await new Promise((resolve) => setTimeout(resolve, 1500));
+      if (stopped) return;
+      if (why instanceof Problem) stop();
+      onState(why instanceof Problem ? "refused" : "down", why);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   })();
-  return () => stop.abort();
+  return stop;
+}
+
+async function shown() {
+  while (document.hidden) {
+    await new Promise((resolve) => {
+      document.addEventListener("visibilitychange", resolve, { once: true });
+    });
+  }
 }

@@ -1,262 +1,295 @@
 // The page: what the API says, and what the live feed changes.
 
-import { follow, forgetKey, get, hasKey, Problem, post, setKey, takeKeyFromLink } from "./api.js";
-import { drawVersions, Strip } from "./strip.js";
+import { Away, follow, forgetKey, get, hasKey, post, Problem, setKey, takeKeyFromLink } from "./api.js";
+import { assignHues } from "./colour.js";
+import { Devices } from "./devices.js";
+import { classOf, Events, inWords } from "./events.js";
+import { showBars, showJob, showModels } from "./models.js";
+import { Strip } from "./strip.js";
+import { ago, element, number, percent, toast } from "./words.js";
 
-const element = (id) => document.getElementById(id);
+const REFRESH_MS = 2000;
+const FIRST_EVENTS = 50;
+
 const strip = new Strip(element("strip"));
-const rows = new Map(); // event id -> {event, row}
-const ROWS = 200;
+const devices = new Devices(watch);
+const events = new Events(label);
+let names = []; // of the profiles
 let profile = null;
-let device = null;
+let opened = 0; // counts opened profiles: what an older one still answers is dropped
 let stopSignal = () => {};
 let stopLive = () => {};
 let arrivals = [];
+let busy = false;
 
-function toast(text) {
-  element("toast").textContent = text;
-  element("toast").hidden = false;
-  clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => { element("toast").hidden = true; }, 6000);
-}
-
+/** Do what may fail; say how it failed. */
 async function guarded(work) {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Problem && error.status === 401) showLogin("The key is not valid.");
-    else toast(error.message);
+    failed(error);
     return undefined;
   }
 }
 
+function failed(error, { quiet = false } = {}) {
+  if (error instanceof Problem && error.status === 401) showLogin("This key is not valid.");
+  else if (error instanceof Away && quiet) showLink("down");
+  else toast(error.message);
+}
+
 function showLogin(why = "") {
-  stopLive();
-  stopSignal();
+  leave();
   forgetKey();
-  element("page").hidden = true;
+  names = [];
+  for (const id of ["page", "nothing", "logout", "profile-field"]) element(id).hidden = true;
   element("login").hidden = false;
   element("login-error").textContent = why;
-  element("link").textContent = "logged out";
-  element("link").className = "link";
+  element("key").value = "";
+  element("key").focus();
+  showLink("out");
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
-function seconds(event) {
-  const length = (new Date(event.offset) - new Date(event.onset)) / 1000;
-  return length < 100 ? `${length.toFixed(1)} s` : `${Math.round(length)} s`;
+function showLink(state) {
+  const words = { live: "live", down: "reconnecting", out: "logged out" };
+  if (element("link").textContent === words[state]) return;
+  element("link").textContent = words[state];
+  element("link").className = `link ${state}`;
 }
 
-function textOf(event) {
-  if (event.label) return event.label.label;
-  if (!event.prediction) return "unclassified";
-  const sure = `${event.prediction.label} ${Math.round(100 * event.prediction.probability)} %`;
-  return event.prediction.unknown ? `unknown (${sure})` : sure;
-}
-
-function chip(event) {
-  const span = document.createElement("span");
-  span.className = "chip";
-  if (!event.prediction) {
-    span.classList.add("unknown");
-    span.textContent = "unclassified";
-    return span;
-  }
-  const { label, probability, unknown } = event.prediction;
-  span.textContent = unknown ? `unknown · ${label}` : label;
-  span.title = `${percent(probability)} by version ${event.prediction.model_version}`;
-  if (event.label) span.classList.add(event.label.label === label ? "right" : "wrong");
-  else if (unknown) span.classList.add("unknown");
-  return span;
-}
-
-function labelPicker(event) {
-  const select = document.createElement("select");
-  select.setAttribute("aria-label", `Label of the event at ${clock.format(new Date(event.onset))}`);
-  const classes = new Set(profile.classes);
-  if (event.prediction) classes.add(event.prediction.label);
-  if (event.label) classes.add(event.label.label);
-  select.append(new Option("–", ""));
-  for (const name of classes) select.append(new Option(name, name));
-  select.append(new Option("other …", "\u0000"));
-  select.value = event.label?.label ?? "";
-  select.addEventListener("change", () => guarded(async () => {
-    let label = select.value;
-    if (label === "\u0000") label = (prompt("Which label?") ?? "").trim();
-    if (!label) { select.value = event.label?.label ?? ""; return; }
-    await post(`/events/${event.id}/labels`, { label });
-    event.label = { label };
-    show(event);
-    refresh();
-  }));
-  return select;
-}
-
-function show(event, { fresh = false } = {}) {
-  const row = document.createElement("tr");
-  if (fresh) row.className = "new";
-  const cells = [clock.format(new Date(event.onset)), event.device, seconds(event), chip(event), labelPicker(event)];
-  for (const content of cells) {
-    const cell = document.createElement("td");
-    cell.append(content);
-    row.append(cell);
-  }
-  if (event.flags.length) row.cells[2].title = event.flags.join(", ");
-  const known = rows.get(event.id);
-  if (known) known.row.replaceWith(row);
-  else element("events").prepend(row);
-  rows.set(event.id, { event, row });
-  while (rows.size > ROWS) {
-    const [oldest, { row: last }] = rows.entries().next().value;
-    last.remove();
-    rows.delete(oldest);
-  }
-  element("events-empty").hidden = rows.size > 0;
-  if (event.device === device) strip.span({ ...event, text: textOf(event) });
-}
-
-async function refresh() {
-  if (!profile) return;
-  const [status, devices] = await Promise.all([
-    get(`/profiles/${encodeURIComponent(profile.name)}/status`),
-    get("/devices", { limit: 200 }),
-  ]);
-  element("n-devices").textContent = status.devices_connected;
-  element("n-events").textContent = status.events;
-  element("n-unlabelled").textContent = status.unlabelled;
-  const { champion } = status;
-  element("champion").textContent = champion ? `v${champion.version}` : "none yet";
-  element("champion-note").textContent = champion ? `champion · ${champion.kind}` : "label events, and it trains one";
-  const latest = status.accuracy.at(-1);
-  element("accuracy").textContent = latest ? percent(latest.accuracy) : "–";
-  element("accuracy-note").textContent = latest
-    ? `of the last ${latest.n} labelled, v${latest.model_version}`
-    : "accuracy, once predicted events have labels";
-  drawVersions(element("versions"), status.accuracy);
-  const mine = devices.items.filter((one) => one.profile === profile.name).map((one) => one.id);
-  fillDevices(mine);
-}
-
-function fillDevices(names) {
-  const select = element("device");
-  const known = [...select.options].map((option) => option.value);
-  if (names.join("\n") !== known.join("\n")) {
-    select.replaceChildren(...names.map((name) => new Option(name, name)));
-    if (names.includes(device)) select.value = device;
-  }
-  if (!names.includes(device) && names.length) watch(names[0]);
-}
-
-function watch(name) {
+function leave() {
+  opened += 1;
+  profile = null;
+  stopLive();
   stopSignal();
-  device = name;
-  element("device").value = name;
   strip.clear();
-  element("strip-note").textContent = "Waiting for readings of this device.";
-  for (const { event } of rows.values()) if (event.device === name) strip.span({ ...event, text: textOf(event) });
-  stopSignal = follow(`/devices/${encodeURIComponent(name)}/signal`, {
-    onMessage: (kind, block) => {
-      strip.add(block);
-      element("strip-note").textContent = `${block.channels.length} channels at ${block.rate_hz} readings/s`;
-    },
-  });
 }
 
-async function showModels() {
-  const { items } = await get("/models", { profile: profile.name, limit: 20 });
-  element("models").replaceChildren(...items.map((model) => {
-    const item = document.createElement("li");
-    if (model.state === "champion") item.className = "champion";
-    const title = document.createElement("b");
-    title.textContent = `v${model.version} · ${model.kind} · ${model.state}`;
-    const reason = document.createElement("small");
-    reason.textContent = model.reason ?? "";
-    item.append(title, reason);
-    return item;
-  }));
-}
-
-function onLive(kind, data) {
-  if (kind === "event") {
-    if (data.profile !== profile.name) return;
-    arrivals = [...arrivals.filter((at) => at > Date.now() - 60_000), Date.now()];
-    element("rate").textContent = `${arrivals.length} in the last minute`;
-    show(data, { fresh: true });
-  } else if (kind === "onset") {
-    if (data.device === device) strip.span({ id: data.event, boot: data.boot, onset_seq: data.onset_seq, text: "…" });
-  } else if (kind === "retract") {
-    strip.retract(data.event);
-  } else if (kind === "prediction" && data.events) {
-    if (data.profile === profile.name) guarded(loadEvents);
-  } else if (kind === "prediction" && data.event && rows.has(data.event) && data.prediction) {
-    const { event } = rows.get(data.event);
-    show({ ...event, prediction: data.prediction });
-  } else if (kind === "label" && rows.has(data.event)) {
-    const { event } = rows.get(data.event);
-    show({ ...event, label: { label: data.label, by: data.by } });
-  } else if (kind === "model") {
-    guarded(showModels);
-    guarded(refresh);
-  } else if (kind === "job" && data.profile === profile.name) {
-    const words = { queued: "Waiting to train", running: `Training: ${data.stage ?? ""}`, failed: "Training failed" };
-    element("job").textContent = words[data.state] ?? "";
-    if (data.state === "succeeded") guarded(showModels);
+/** With a key: find the profiles; again until there is one. */
+async function enter() {
+  let page;
+  try {
+    page = await get("/profiles");
+  } catch (error) {
+    if (error.status === 403) showLogin("This key may not see the dashboard: it takes a viewer's.");
+    else failed(error, { quiet: true });
+    return;
   }
+  element("login").hidden = true;
+  element("logout").hidden = false;
+  element("nothing").hidden = page.items.length > 0;
+  if (!page.items.length) {
+    showLink("live");
+    return;
+  }
+  showProfiles(page.items);
+  await open(names[0]);
 }
 
-async function loadEvents() {
-  const page = await get("/events", { profile: profile.name, order: "desc", limit: 50 });
-  for (const event of page.items.reverse()) show(event);
+function showProfiles(items) {
+  if (items.map((one) => one.name).join("\n") === names.join("\n")) return;
+  names = items.map((one) => one.name);
+  element("profile").replaceChildren(...names.map((name) => new Option(name, name)));
+  element("profile-field").hidden = false;
+  if (profile) element("profile").value = profile.name;
 }
 
 async function open(name) {
-  profile = await get(`/profiles/${encodeURIComponent(name)}`);
-  rows.clear();
-  element("events").replaceChildren();
-  device = null;
-  await loadEvents();
-  element("events-empty").hidden = rows.size > 0;
-  await Promise.all([refresh(), showModels()]);
+  leave();
+  const mine = opened;
+  const found = await get(`/profiles/${encodeURIComponent(name)}`);
+  if (mine !== opened) return;
+  profile = found;
+  assignHues(profile.classes);
+  events.clear(profile.classes);
+  devices.clear();
+  arrivals = [];
+  element("rate").textContent = "";
+  element("profile").value = name;
+  element("strip-note").textContent = "No device of this profile yet";
+  element("page").hidden = false;
+  const query = new URLSearchParams({ profile: name });
+  stopLive = follow(`/live?${query}`, {
+    onMessage: (kind, data) => { if (mine === opened) happened(kind, data); },
+    onState: (state, error) => {
+      if (mine !== opened) return;
+      if (state === "refused") failed(error);
+      else showLink(state);
+      if (state === "live") {
+        devices.forgetOpen();
+        guarded(reload);
+      }
+    },
+  });
+  await reload();
 }
 
-async function start() {
-  element("login").hidden = true;
-  element("page").hidden = false;
-  const { items } = await get("/profiles");
-  const select = element("profile");
-  select.replaceChildren(...items.map((one) => new Option(one.name, one.name)));
-  if (!items.length) {
-    element("strip-note").textContent = "No profile yet: register one with PUT /profiles/{name}.";
-    setTimeout(() => guarded(start), 2000);
-    return;
-  }
-  await open(items[0].name);
-  stopLive();
-  stopLive = follow("/live", {
-    onMessage: (kind, data) => onLive(kind, data),
-    onState: (state, error) => {
-      element("link").textContent = state === "live" ? "live" : "reconnecting";
-      element("link").className = `link ${state}`;
-      if (error?.status === 401) showLogin("The key is not valid.");
+/** Look at everything: at the beginning and whenever the line was broken. */
+async function reload() {
+  await Promise.all([refresh(), loadEvents(), loadModels(), loadJob(), loadDevices()]);
+}
+
+/** Ask for something of the open profile; undefined when another was opened meanwhile. */
+async function ofProfile(path, query) {
+  const mine = opened;
+  const answer = await get(path, query);
+  return mine === opened ? answer : undefined;
+}
+
+async function refresh() {
+  const status = await ofProfile(`/profiles/${encodeURIComponent(profile.name)}/status`);
+  if (!status) return;
+  const { champion, accuracy } = status;
+  element("n-devices").textContent = number(status.devices_connected);
+  element("n-events").textContent = number(status.events);
+  element("n-unlabelled").textContent = number(status.unlabelled);
+  element("champion").textContent = champion ? `v${champion.version}` : "none yet";
+  element("champion-note").textContent = champion ? `champion · ${champion.kind}` : "label events, and it trains one";
+  const judged = accuracy.find((one) => one.model_version === champion?.version) ?? accuracy.at(-1);
+  element("accuracy").textContent = judged ? percent(judged.accuracy) : "–";
+  element("accuracy-note").textContent = judged
+    ? `of the last ${judged.n} labelled, v${judged.model_version}`
+    : "accuracy, once events have labels";
+  showBars(accuracy, champion);
+  if (status.devices !== devices.all.size) await loadDevices();
+}
+
+async function loadDevices() {
+  const mine = opened;
+  const list = [];
+  let cursor = null;
+  do {
+    const page = await get("/devices", cursor ? { limit: 200, cursor } : { limit: 200 });
+    list.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && list.length < 2000);
+  if (mine === opened) devices.update(list.filter((one) => one.profile === profile.name));
+}
+
+async function loadEvents() {
+  const page = await ofProfile("/events", { profile: profile.name, order: "desc", limit: FIRST_EVENTS });
+  for (const event of page?.items.reverse() ?? []) show(event);
+}
+
+async function loadModels() {
+  const page = await ofProfile("/models", { profile: profile.name, limit: 20 });
+  if (page) showModels(page.items);
+}
+
+async function loadJob() {
+  const page = await ofProfile("/jobs", { profile: profile.name, limit: 1 });
+  if (page) showJob(page.items[0] ?? null);
+}
+
+function show(event, options) {
+  events.show(event, options);
+  devices.closed(event.device, event.id);
+  if (event.device === devices.chosen) shade(event);
+}
+
+function shade(event) {
+  const { boot, onset_seq, offset_seq } = event;
+  strip.span(event.id, { boot, onset_seq, offset_seq, label: classOf(event), text: inWords(event) });
+}
+
+function watch(id) {
+  stopSignal();
+  devices.mark(id);
+  strip.clear();
+  for (const event of events.of(id)) shade(event);
+  const seen = devices.lastSeen(id);
+  element("strip-note").textContent = `Waiting for readings of ${id}; last seen ${seen ? ago(seen) : "never"}`;
+  stopSignal = follow(`/devices/${encodeURIComponent(id)}/signal`, {
+    onMessage: (kind, block) => {
+      if (kind !== "signal" || id !== devices.chosen) return;
+      if (block.boot !== strip.boot) element("strip-note").textContent = about(block);
+      strip.add(block);
     },
   });
 }
 
+function about({ channels, rate_hz }) {
+  const units = [...new Set(profile.channels.map((one) => one.unit))].filter((unit) => unit !== "1");
+  const unit = units.length ? ` (${units.join(", ")})` : "";
+  return `${channels.length} channel${channels.length > 1 ? "s" : ""}${unit} · ${number(rate_hz)} readings/s`;
+}
+
+async function label(event, said) {
+  try {
+    return await post(`/events/${event.id}/labels`, { label: said });
+  } catch (error) {
+    failed(error);
+    throw error;
+  }
+}
+
+function happened(kind, data) {
+  if (kind === "event") {
+    const minute = Date.now() - 60_000;
+    arrivals = [...arrivals.filter((at) => at > minute), Date.now()];
+    show(data, { fresh: true });
+    if (!devices.has(data.device)) guarded(loadDevices);
+  } else if (kind === "onset") {
+    openEvent(data, { onset_seq: data.onset_seq, text: "…" });
+  } else if (kind === "retract") {
+    devices.closed(data.device, data.event);
+    strip.retract(data.event);
+  } else if (kind === "prediction" && data.provisional) {
+    const { label: name, probability, unknown } = data.prediction;
+    const known = unknown ? undefined : name;
+    openEvent(data, { label: known, text: `${name}? ${percent(probability)}` }, known);
+  } else if (kind === "prediction" && data.events) {
+    guarded(loadEvents); // classified later
+  } else if (kind === "label") {
+    const event = events.get(data.event);
+    if (event) show({ ...event, label: { label: data.label, by: data.by } });
+  } else if (kind === "model") {
+    guarded(() => Promise.all([loadModels(), refresh()]));
+  } else if (kind === "job") {
+    if (data.state === "queued" || data.state === "running") showJob(data);
+    else guarded(() => Promise.all([loadJob(), loadModels()])); // with its result
+  } else if (kind === "error" && data.title) {
+    toast(data.detail ?? data.title);
+  }
+}
+
+function openEvent(data, part, name) {
+  if (events.get(data.event)) return; // it ended meanwhile
+  devices.open(data.device, data.event, name);
+  if (data.device !== devices.chosen) return;
+  if (part.onset_seq === undefined && !strip.spans.has(data.event)) return; // began before we looked
+  strip.span(data.event, { boot: data.boot, ...part });
+}
+
+async function tick() {
+  if (busy || document.hidden || !hasKey() || !element("login").hidden) return;
+  busy = true;
+  try {
+    await (profile ? Promise.all([refresh(), loadDevices()]) : enter());
+    const minute = Date.now() - 60_000;
+    arrivals = arrivals.filter((at) => at > minute);
+    element("rate").textContent = arrivals.length ? `${arrivals.length} in the last minute` : "";
+  } catch (error) {
+    failed(error, { quiet: true });
+  } finally {
+    busy = false;
+  }
+}
+
 element("profile").addEventListener("change", () => guarded(() => open(element("profile").value)));
-element("device").addEventListener("change", () => watch(element("device").value));
+element("logout").addEventListener("click", () => showLogin());
 element("retrain").addEventListener("click", () => guarded(async () => {
-  const job = await post("/retrain", { profile: profile.name });
-  element("job").textContent = `Retrain ${job.state}`;
+  showJob(await post("/retrain", { profile: profile.name }));
 }));
 element("login").addEventListener("submit", (submit) => {
   submit.preventDefault();
   setKey(element("key").value);
-  guarded(start);
+  element("login-error").textContent = "";
+  guarded(enter);
 });
-setInterval(() => { if (!element("page").hidden && !document.hidden) guarded(refresh); }, 2000);
+addEventListener("hashchange", () => { if (takeKeyFromLink()) guarded(enter); });
+setInterval(tick, REFRESH_MS);
 
 takeKeyFromLink();
-if (hasKey()) guarded(start);
+if (hasKey()) guarded(enter);
 else showLogin();

@@ -1,179 +1,215 @@
 // The newest readings of one device on a canvas: a lane a channel, events shaded.
 
-const KEEP = 60_000; // readings; more than any screen shows
+import { classColour, colour } from "./colour.js";
+import { Ring } from "./ring.js";
+
+const KEEP_READINGS = 1 << 15;
+const MOST_LANES = 32;
+const MOST_SPANS = 200;
+const PIXELS_PER_SECOND = 75; // of our time, whatever the speed of the stream
+const DRAW_MS = 30;
+const BEHIND_SECONDS = 0.25; // readings come in blocks; the picture flows behind them
+const HEAD = 24; // height of the names of events
+const FOOT = 20; // height of the ruler
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Strip {
   constructor(canvas) {
     this.canvas = canvas;
+    this.draws = 0;
     this.clear();
-    const draw = () => {
-      if (this.dirty) this.draw();
-      requestAnimationFrame(draw);
-    };
-    requestAnimationFrame(draw);
-    new ResizeObserver(() => { this.dirty = true; }).observe(canvas);
+    new ResizeObserver(() => this.measure()).observe(canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.measure());
+    requestAnimationFrame((now) => this.frame(now));
   }
 
-  clear(channels = [], rate = 50) {
-    this.channels = channels;
-    this.readings = []; // [seq, values]
+  clear() {
+    this.ring = null;
     this.boot = null;
-    this.spans = new Map(); // event id -> {from, to, text}
-    this.arrival = rate; // readings per second of our time, measured
-    this.since = performance.now();
-    this.count = 0;
+    this.spans = new Map(); // event id -> {boot, onset_seq, offset_seq, label, text, open}
+    this.measure();
+  }
+
+  measure() {
+    this.width = this.canvas.clientWidth;
+    this.height = this.canvas.clientHeight;
     this.dirty = true;
+  }
+
+  begin(block) {
+    this.boot = block.boot;
+    this.rate = block.rate_hz;
+    this.names = block.channels.slice(0, MOST_LANES);
+    this.ring = new Ring(this.names.length, KEEP_READINGS);
+    this.ranges = this.names.map(() => null);
+    this.head = null;
+    this.arrival = this.rate; // readings per second of our time
+    this.pace = this.rate; // the same, but steady: it sets the scale
+    this.count = 0;
+    this.since = this.heard = performance.now();
+    const lane = Math.max(18, Math.min(44, 300 / this.names.length));
+    this.canvas.style.height = `${Math.round(HEAD + FOOT + lane * this.names.length)}px`;
+    this.measure();
   }
 
   /** Add a block of consecutive readings. */
   add(block) {
-    if (block.boot !== this.boot) {
-      this.clear(block.channels, block.rate_hz);
-      this.boot = block.boot;
-    }
-    const last = this.readings.length ? this.readings.at(-1)[0] : 0;
-    block.values.forEach((values, i) => {
-      if (block.first_seq + i > last) this.readings.push([block.first_seq + i, values]);
-    });
-    if (this.readings.length > KEEP) this.readings.splice(0, this.readings.length - KEEP);
+    if (block.boot !== this.boot) this.begin(block);
+    block.values.forEach((values, i) => this.ring.add(block.first_seq + i, values));
+    const now = performance.now();
+    if (now - this.heard > 2000) [this.since, this.count] = [now, 0]; // after a silence
+    this.heard = now;
     this.count += block.values.length;
-    const seconds = (performance.now() - this.since) / 1000;
+    const seconds = (now - this.since) / 1000;
     if (seconds > 1) {
-      this.arrival = 0.5 * this.arrival + 0.5 * (this.count / seconds);
-      this.count = 0;
-      this.since = performance.now();
+      this.arrival = 0.4 * this.arrival + 0.6 * (this.count / seconds);
+      if (Math.abs(this.arrival / this.pace - 1) > 0.25) this.pace = this.arrival;
+      [this.since, this.count] = [now, 0];
     }
-    this.dirty = true;
   }
 
-  span(event) {
-    if (this.boot !== null && event.boot !== this.boot) return;
-    this.spans.set(event.id, event);
-    if (this.spans.size > 200) this.spans.delete(this.spans.keys().next().value);
+  /** Shade an event, or what changed of it. */
+  span(id, part) {
+    this.spans.set(id, { ...this.spans.get(id), ...part });
+    if (this.spans.size > MOST_SPANS) this.spans.delete(this.spans.keys().next().value);
     this.dirty = true;
   }
 
   retract(id) {
-    this.spans.delete(id);
-    this.dirty = true;
+    this.dirty = this.spans.delete(id) || this.dirty;
+  }
+
+  frame(now) {
+    requestAnimationFrame((next) => this.frame(next));
+    const elapsed = now - (this.drawn ?? 0);
+    if (elapsed < (still.matches ? 500 : DRAW_MS)) return;
+    const before = this.head;
+    if (this.ring) this.advance(elapsed / 1000);
+    if (!this.dirty && this.head === before) return;
+    this.drawn = now;
+    this.dirty = false;
+    this.draws += 1;
+    this.draw();
+  }
+
+  /** Let the right edge flow after the newest reading. */
+  advance(seconds) {
+    const { last } = this.ring;
+    const behind = (last - (this.head ?? -Infinity)) / this.arrival;
+    if (still.matches || behind > 2) {
+      this.head = last;
+      return;
+    }
+    const haste = 1 + Math.max(-0.9, Math.min(1, 2 * (behind - BEHIND_SECONDS)));
+    this.head = Math.min(last, this.head + Math.min(seconds, 0.1) * this.arrival * haste);
+    if (last - this.head < 0.5 && performance.now() - this.heard > 1000) this.head = last;
   }
 
   draw() {
-    this.dirty = false;
-    const { canvas } = this;
+    const { canvas, width, height } = this;
     const scale = window.devicePixelRatio || 1;
-    const width = canvas.clientWidth;
-    const height = canvas.clientHeight;
-    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
-    if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
+    const size = [Math.round(width * scale), Math.round(height * scale)];
+    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, height);
-    if (!this.readings.length) return;
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name).trim();
-
-    const shown = Math.max(60, Math.round(this.arrival * 15)); // about fifteen seconds of ours
-    const end = this.readings.at(-1)[0];
-    const begin = end - shown;
-    let start = this.readings.length;
-    while (start > 0 && this.readings[start - 1][0] >= begin) start -= 1;
-    const view = this.readings.slice(start);
-    const margin = 62;
-    const x = (seq) => margin + ((seq - begin) / shown) * (width - margin - 4);
-
+    if (!this.ring?.size || width < 80) return;
     pen.font = "12px system-ui, sans-serif";
-    for (const event of this.spans.values()) {
-      const to = event.offset_seq ?? end;
-      if (to < begin) continue;
-      const left = Math.max(margin, x(event.onset_seq));
-      pen.fillStyle = colour("--span");
-      pen.fillRect(left, 0, Math.max(2, x(to) - left), height);
-      pen.fillStyle = colour("--accent");
-      pen.fillText(event.text ?? "", left + 4, 13);
-    }
-
-    const lanes = this.channels.length;
-    const lane = (height - 18) / lanes;
-    const columns = Math.max(1, Math.round(width - margin));
-    for (let channel = 0; channel < lanes; channel += 1) {
-      let low = Infinity;
-      let high = -Infinity;
-      for (const [, values] of view) {
-        const value = values[channel];
-        if (value === null) continue;
-        if (value < low) low = value;
-        if (value > high) high = value;
-      }
-      const top = 18 + channel * lane;
+    const longest = Math.max(...this.names.map((name) => pen.measureText(name).width));
+    const left = Math.round(Math.min(longest, width / 4) + 12);
+    const full = Math.min((this.pace * (width - left)) / PIXELS_PER_SECOND, KEEP_READINGS - 1);
+    const held = this.head - this.ring.first; // a young strip is not left half empty
+    const shown = Math.max(10, Math.min(full, Math.max(held, full / 5)));
+    const from = this.head - shown;
+    const x = (seq) => left + ((seq - from) / shown) * (width - left);
+    this.drawRuler(pen, x, from, left);
+    this.drawSpans(pen, x, from, left);
+    const lane = (height - HEAD - FOOT) / this.names.length;
+    this.names.forEach((name, i) => {
+      const top = HEAD + i * lane;
       pen.fillStyle = colour("--soft");
-      pen.fillText(this.channels[channel].slice(0, 8), 4, top + lane / 2 + 4);
-      if (!(high >= low)) continue;
-      const span = high - low || 1;
-      const y = (value) => top + lane - 2 - ((value - low) / span) * (lane - 4);
-      pen.strokeStyle = `hsl(${(165 + channel * 47) % 360} 55% 50%)`;
-      pen.lineWidth = 1;
-      pen.beginPath();
-      let column = -1;
-      let least = 0;
-      let most = 0;
-      const stroke = () => {
-        if (column < 0) return;
-        pen.lineTo(margin + column, y(least));
-        pen.lineTo(margin + column, y(most));
-      };
-      let before = null;
-      for (const [seq, values] of view) {
-        const value = values[channel];
-        if (value === null) continue;
-        const at = Math.round(((seq - begin) / shown) * columns);
-        if (before !== null && seq - before > 1 + shown / columns) {
-          stroke();
-          column = -1;
-          pen.moveTo(margin + at, y(value));
-        }
-        before = seq;
-        if (at !== column) {
-          stroke();
-          column = at;
-          least = value;
-          most = value;
-        } else {
-          if (value < least) least = value;
-          if (value > most) most = value;
-        }
-      }
-      stroke();
-      pen.stroke();
-    }
+      pen.fillText(name, 0, top + lane / 2 + 4, left - 8);
+      this.drawLane(pen, i, x, from, left, top + 2, lane - 4);
+    });
   }
-}
 
-/** Bars: accuracy of each model version on the labelled events that it predicted. */
-export function drawVersions(canvas, versions) {
-  const scale = window.devicePixelRatio || 1;
-  const width = canvas.clientWidth;
-  const height = canvas.clientHeight;
-  canvas.width = Math.round(width * scale);
-  canvas.height = Math.round(height * scale);
-  const pen = canvas.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  const style = getComputedStyle(document.documentElement);
-  const colour = (name) => style.getPropertyValue(name).trim();
-  pen.font = "12px system-ui, sans-serif";
-  if (!versions.length) {
+  drawRuler(pen, x, from, left) {
+    const seconds = (this.head - from) / this.rate; // of the device's time
+    const room = this.width - left;
+    const least = (seconds * Math.min(110, room / 3.5)) / room; // between two marks
+    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60].find((s) => s >= least) ?? 60 * Math.ceil(least / 60);
+    pen.lineWidth = 1;
+    pen.strokeStyle = colour("--line");
     pen.fillStyle = colour("--soft");
-    pen.fillText("Accuracy by version appears once predicted events have labels.", 0, 20);
-    return;
+    pen.textAlign = "center";
+    for (let at = step; at < seconds; at += step) {
+      const place = Math.round(x(this.head - at * this.rate)) + 0.5;
+      pen.beginPath();
+      pen.moveTo(place, HEAD);
+      pen.lineTo(place, this.height - FOOT);
+      pen.stroke();
+      if (place > left + 24) pen.fillText(`−${Number(at.toFixed(1))} s`, place, this.height - 4);
+    }
+    pen.textAlign = "right";
+    pen.fillText("now", this.width - 2, this.height - 4);
+    pen.textAlign = "left";
   }
-  const step = Math.min(64, width / versions.length);
-  versions.forEach((version, i) => {
-    const bar = version.accuracy * (height - 34);
-    pen.fillStyle = colour("--accent");
-    pen.fillRect(i * step + 4, height - 18 - bar, step - 12, bar);
-    pen.fillStyle = colour("--ink");
-    pen.fillText(`${Math.round(100 * version.accuracy)} %`, i * step + 4, height - 22 - bar);
-    pen.fillStyle = colour("--soft");
-    pen.fillText(`v${version.model_version}`, i * step + 4, height - 4);
-  });
+
+  drawSpans(pen, x, from, left) {
+    const seen = [...this.spans.values()]
+      .filter((span) => span.boot === this.boot && (span.offset_seq ?? this.head) > from && span.onset_seq < this.head)
+      .sort((a, b) => a.onset_seq - b.onset_seq);
+    seen.forEach((span, i) => {
+      const begin = Math.max(left, x(span.onset_seq));
+      const end = Math.min(this.width, x(span.offset_seq ?? this.head));
+      const room = (i + 1 < seen.length ? x(seen[i + 1].onset_seq) : this.width) - begin;
+      pen.fillStyle = classColour(span.label, 0.16);
+      pen.fillRect(begin, HEAD, Math.max(2, end - begin), this.height - HEAD - FOOT);
+      pen.fillStyle = classColour(span.label, 1);
+      pen.fillRect(begin, HEAD - 3, Math.max(2, end - begin), 3);
+      if (room < 14) return;
+      pen.save();
+      pen.beginPath();
+      pen.rect(begin, 0, room - 4, HEAD);
+      pen.clip();
+      pen.fillStyle = colour("--ink");
+      pen.fillText(span.text, Math.max(left, Math.min(begin, this.width - pen.measureText(span.text).width)), 14);
+      pen.restore();
+    });
+  }
+
+  drawLane(pen, lane, x, from, left, top, height) {
+    const step = Math.max(1, Math.round((this.head - from) / ((this.width - left) * 0.75)));
+    const { origin, low, high } = this.ring.fold(lane, from, this.head, step);
+    let least = Infinity;
+    let most = -Infinity;
+    for (let i = 0; i < low.length; i += 1) {
+      if (low[i] < least) least = low[i];
+      if (high[i] > most) most = high[i];
+    }
+    if (!(least <= most)) return;
+    const range = (this.ranges[lane] ??= { least, most });
+    // a lane widens at once and narrows slowly
+    range.least = least < range.least ? least : range.least + 0.05 * (least - range.least);
+    range.most = most > range.most ? most : range.most + 0.05 * (most - range.most);
+    const unit = height / (range.most - range.least || 1);
+    const y = (value) => top + height - (value - range.least) * unit;
+    pen.strokeStyle = colour("--trace");
+    pen.lineWidth = 1; // hairlines are drawn several times faster than any other
+    pen.beginPath();
+    let down = false;
+    for (let i = 0; i < low.length; i += 1) {
+      if (Number.isNaN(low[i])) {
+        down = false;
+        continue;
+      }
+      const at = Math.max(left, x((origin + i) * step));
+      if (down) pen.lineTo(at, y(high[i]));
+      else pen.moveTo(at, y(high[i]));
+      if (low[i] !== high[i]) pen.lineTo(at, y(low[i]));
+      down = true;
+    }
+    pen.stroke();
+  }
 }

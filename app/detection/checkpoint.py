@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.detection.clean import COUNTERS
 from app.detection.state import pack, split
-from app.domain import Float32Array, FloatArray, Span
+from app.domain import Float32Array, FloatArray, Readings, Span
 
 MAGIC = b"STRM"
 VERSION = 1
@@ -116,3 +117,21 @@ class Checkpoint:
             jumps=np.frombuffer(parts[8], "<i8").astype(np.int64),
             detector=parts[9],
         )
+
+
+def joined(
+    parts: Sequence[Readings], first_seq: int, next_seq: int
+) -> tuple[Float32Array, FloatArray]:
+    """Put readings ``[first_seq, next_seq)`` together."""
+    at = first_seq
+    values, times = [], []
+    for part in sorted(parts, key=lambda p: p.first_seq):
+        if part.first_seq > at or part.next_seq <= at:
+            continue
+        rows = slice(at - part.first_seq, next_seq - part.first_seq)
+        values.append(part.values[rows])
+        times.append(part.times[rows])
+        at = min(part.next_seq, next_seq)
+    if at != next_seq:
+        raise ValueError(f"readings {at}..{next_seq - 1} of the open event are missing")
+    return np.concatenate(values), np.concatenate(times)

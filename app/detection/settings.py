@@ -42,7 +42,7 @@ class Rule:
 
 
 COMMON: Mapping[str, Rule] = {
-    "min_seconds": Rule(0.5, 0.0, MAX_SECONDS),
+    "min_seconds": Rule(1.0, 0.0, MAX_SECONDS),
     "max_seconds": Rule(60.0, 0.0, MAX_SECONDS, exclusive=True),
     "merge_seconds": Rule(0.5, 0.0, MAX_SECONDS),
     "pre_seconds": Rule(0.5, 0.0, 600.0),
@@ -52,17 +52,17 @@ COMMON: Mapping[str, Rule] = {
 
 KINDS: Mapping[str, Mapping[str, Rule]] = {
     "energy": {
-        "on": Rule(3.0, 0.0, 1e6, exclusive=True),
-        "off": Rule(2.0, 0.0, 1e6, exclusive=True),
+        "on": Rule(6.0, 0.0, 1e6, exclusive=True),
+        "off": Rule(1.0, 0.0, 1e6),
         "on_share": Rule(0.5, 0.0, 1.0),
         "off_share": Rule(0.35, 0.0, 1.0),
         "smooth_seconds": Rule(0.6, 0.0, 600.0),
-        "baseline_seconds": Rule(40.0, 0.0, MAX_SECONDS, exclusive=True),
+        "baseline_seconds": Rule(20.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,
     },
     "sta_lta": {
-        "on": Rule(3.0, 0.0, 1e6, exclusive=True),
-        "off": Rule(1.5, 0.0, 1e6, exclusive=True),
+        "on": Rule(2.5, 0.0, 1e6, exclusive=True),
+        "off": Rule(1.0, 0.0, 1e6, exclusive=True),
         "sta_seconds": Rule(0.5, 0.0, MAX_SECONDS, exclusive=True),
         "lta_seconds": Rule(30.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,

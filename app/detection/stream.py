@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import clean
-from app.detection.checkpoint import Checkpoint
+from app.detection.checkpoint import Checkpoint, joined
 from app.detection.clean import Cleaner
 from app.detection.cut import Cutter
 from app.detection.held import HeldReadings
@@ -29,7 +29,6 @@ from app.domain import (
     DetectorVersion,
     Flag,
     Float32Array,
-    FloatArray,
     Gap,
     Profile,
     Readings,
@@ -292,27 +291,9 @@ class Stream:
         held.clear(point.first, point.before)
         values, times = point.values, point.times
         if detector.open_onset is not None or point.waiting:
-            values, times = _joined(readings, point.origin + point.first, next_seq)
+            values, times = joined(readings, point.origin + point.first, next_seq)
         held.put(values, times, point.jumps)
         stream._segment = Segment(
             stream._cutter, detector, held, point.origin, point.waiting
         )
         return stream
-
-
-def _joined(
-    parts: Sequence[Readings], first_seq: int, next_seq: int
-) -> tuple[Float32Array, FloatArray]:
-    """Put readings ``[first_seq, next_seq)`` together."""
-    at = first_seq
-    values, times = [], []
-    for part in sorted(parts, key=lambda p: p.first_seq):
-        if part.first_seq > at or part.next_seq <= at:
-            continue
-        rows = slice(at - part.first_seq, next_seq - part.first_seq)
-        values.append(part.values[rows])
-        times.append(part.times[rows])
-        at = min(part.next_seq, next_seq)
-    if at != next_seq:
-        raise ValueError(f"readings {at}..{next_seq - 1} of the open event are missing")
-    return np.concatenate(values), np.concatenate(times)

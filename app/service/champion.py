@@ -60,6 +60,7 @@ class Champions:
         self._kept_models = kept_models
         self._problems: dict[str, str] = {}
         self._loading = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
 
     def model(self, profile: str) -> Model | None:
@@ -117,6 +118,10 @@ class Champions:
 
     async def refresh(self) -> None:
         """Look once which versions should serve, and swap those that differ."""
+        async with self._looking:
+            await self._look()
+
+    async def _look(self) -> None:
         try:
             async with self._engine.connect() as conn:
                 rows = await models.champions(conn)

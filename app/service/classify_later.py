@@ -94,7 +94,7 @@ def _classify(model: Model, batch: Sequence[UnclassifiedEvent]) -> list[Row]:
         try:
             said = classify(model, event.window, event.pre_roll, event.post_roll)
         except OnsetError as error:
-            log.warning("classify_failed", event=str(event.event), error=str(error))
+            log.warning("classify_failed", id=str(event.event), error=str(error))
         else:
             rows.append((event.event, said))
     return rows

@@ -51,6 +51,9 @@ class Committable(Protocol):
         """Hear that the store will never take this snapshot."""
 
 
+Batch = Sequence[tuple[Committable, StreamCommit]]
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How often to commit.
@@ -135,26 +138,37 @@ class GroupCommit:
         return list(batch)
 
     async def _commit(self, batch: Sequence[Committable]) -> None:
-        commits = [stream.snapshot() for stream in batch]
-        accepted = await self._persist(batch, commits)
-        for stream, commit in zip(batch, commits, strict=True):
-            if (commit.device, commit.boot, commit.generation) in accepted:
-                self._metrics.events_stored.inc(len(commit.events))
-                stream.committed(commit.new, commit.events)
+        owners: dict[tuple[str, str], tuple[Committable, StreamCommit]] = {}
+        for stream in batch:
+            commit = stream.snapshot()
+            key = (commit.device, commit.boot)
+            rival = owners.get(key)
+            if rival is None:
+                owners[key] = stream, commit
+                continue
+            # Two connections of this process had the same stream: the later one has.
+            if rival[1].generation < commit.generation:
+                owners[key] = stream, commit
+                stream = rival[0]
+            self._lose(stream)
+        await self._persist(list(owners.values()))
 
-    async def _persist(
-        self, batch: Sequence[Committable], commits: Sequence[StreamCommit]
-    ) -> set[tuple[str, str, int]]:
-        """Store the commits, again and again while the store is away."""
+    def _lose(self, stream: Committable) -> None:
+        self._metrics.superseded.inc()
+        stream.superseded()
+
+    async def _persist(self, batch: Batch) -> None:
+        """Store the batch, again and again while the store is away."""
         tries = 0
         while True:
             try:
                 with self._metrics.commit_seconds.time():
                     async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                         async with self._engine.begin() as conn:
-                            accepted = await streams.commit(conn, commits)
-            except (IntegrityError, DataError, ProgrammingError) as error:
-                return await self._one_by_one(batch, commits, error)
+                            accepted = await streams.commit(conn, [c for _, c in batch])
+            except (IntegrityError, DataError, ProgrammingError, ValueError) as error:
+                await self._one_by_one(batch, error)
+                return
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 await self._wait(tries, error)
                 tries += 1
@@ -162,32 +176,23 @@ class GroupCommit:
                 break
         self.away_since = None
         self._metrics.commits.inc()
-        for stream, commit in zip(batch, commits, strict=True):
-            if (commit.device, commit.boot, commit.generation) not in accepted:
-                self._metrics.superseded.inc()
-                stream.superseded()
-        return accepted
+        for stream, commit in batch:
+            if (commit.device, commit.boot, commit.generation) in accepted:
+                self._metrics.events_stored.inc(len(commit.events))
+                stream.committed(commit.new, commit.events)
+            else:
+                self._lose(stream)
 
-    async def _one_by_one(
-        self,
-        batch: Sequence[Committable],
-        commits: Sequence[StreamCommit],
-        error: SQLAlchemyError,
-    ) -> set[tuple[str, str, int]]:
+    async def _one_by_one(self, batch: Batch, error: Exception) -> None:
         """Find the stream whose data the store refuses; the others go on."""
-        if len(batch) == 1:
-            log.error(
-                "stream_refused",
-                device=commits[0].device,
-                boot=commits[0].boot,
-                error=str(error.__cause__ or error),
-            )
-            batch[0].refused(type(error).__name__)
-            return set()
-        accepted: set[tuple[str, str, int]] = set()
-        for stream, commit in zip(batch, commits, strict=True):
-            accepted |= await self._persist([stream], [commit])
-        return accepted
+        if len(batch) > 1:
+            for one in batch:
+                await self._persist([one])
+            return
+        ((stream, commit),) = batch
+        why = str(error.__cause__ or error)
+        log.error("stream_refused", device=commit.device, boot=commit.boot, error=why)
+        stream.refused(type(error).__name__)
 
     async def _wait(self, tries: int, error: BaseException) -> None:
         self._metrics.commit_retries.inc()

@@ -192,7 +192,7 @@ class Connection:
         for event in events:
             self._outbox.append(self._session.event(event))
         self._wake.set()
-        if self._ended and self._live is not None and not self._live.unacknowledged:
+        if self._ended and self._live is not None and self._live.settled:
             self.end(closes.DONE, "the stream has ended and is durable")
         self._update_room()
 

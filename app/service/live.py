@@ -107,6 +107,7 @@ class LiveStream:
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
         self._provisional_at = 0
+        self._changes = self._in_flight = self._settled = 0
         self._signal_topic = f"signal:{device}"
 
     @property
@@ -124,6 +125,11 @@ class LiveStream:
     def unacknowledged(self) -> int:
         """Readings received but not durable."""
         return self._stream.next_seq - 1 - self.watermark
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that happened so far is durable."""
+        return self._settled == self._changes
 
     def receive(self, readings: Readings) -> list[Output]:
         """Advance the detector; return what the device hears at once."""
@@ -153,7 +159,11 @@ class LiveStream:
         for event in events:
             self._ended(event)
         self._gaps.extend(gaps)
-        self._shared.commit.touch(self, urgent=True)
+        self._touch()
+
+    def _touch(self) -> None:
+        self._changes += 1
+        self._shared.commit.touch(self, urgent=bool(self._events))
 
     def _digest(self, outputs: Sequence[Event | Onset | Retraction]) -> list[Output]:
         said: list[Output] = []
@@ -170,7 +180,7 @@ class LiveStream:
         provisional = self._provisional()
         if provisional is not None:
             said.append(provisional)
-        self._shared.commit.touch(self, urgent=bool(self._events))
+        self._touch()
         return said
 
     def _ended(self, event: Event) -> Answer | None:
@@ -245,6 +255,7 @@ class LiveStream:
             missing=tuple(int(n) for n in stream.missing),
         )
         self._told = new
+        self._in_flight = self._changes
         self._events.clear()
         self._predictions.clear()
         self._recorded.clear()
@@ -265,6 +276,7 @@ class LiveStream:
     def committed(self, watermark: int, events: Sequence[Event]) -> None:
         """Pass on what is durable."""
         self.watermark = watermark
+        self._settled = self._in_flight
         if self._sink is not None:
             self._sink.committed(watermark, events)
 

@@ -12,7 +12,7 @@ from app import __version__, features
 from app.domain import LabelledWindow, Profile
 from app.learning.challenge import Challenger, best
 from app.learning.promotion import HOLD, NOT_ENOUGH_EVIDENCE
-from app.store import jobs, models, queue
+from app.store import jobs, models
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion, NewVersion
@@ -105,7 +105,6 @@ async def publish(
     said: list[dict[str, object]] = []
     result: dict[str, object] = {}
     async with engine.begin() as conn:
-        await queue.hold(conn, job.id)
         for challenger, kept in zip(learnt.challengers, files, strict=True):
             verdict, reason = _verdict(challenger, winner, learnt.note, moved)
             version = await models.add(

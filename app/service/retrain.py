@@ -26,7 +26,7 @@ def require_retrain(profile: Profile, mode: str, promote: str) -> None:
     Raises
     ------
     CannotLearn
-        If the profile's estimator cannot learn in this mode.
+        If the profile's estimator is unknown or cannot learn in this mode.
     InvalidInput
         If `promote` is unknown.
     """

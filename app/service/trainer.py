@@ -1,8 +1,7 @@
 """The trainer process: a worker for retrain jobs, the policies, and the sweeper.
 
 Jobs are durable messages (procrastinate); a worker proves that it lives by a heartbeat.
-What a dead worker left behind is swept up: its job goes to another worker, or fails
-with its reason after `MAX_ATTEMPTS`.  Any number of trainers may run.
+What a dead worker left behind is swept up.  Any number of trainers may run.
 """
 
 from __future__ import annotations
@@ -14,27 +13,26 @@ from dataclasses import dataclass
 
 import psycopg
 import structlog
-from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job as QueuedJob
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled, NotFound, OnsetError
 from app.service import training
+from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
 from app.service.policies import Policies
 from app.service.progress import Progress, reported
+from app.service.sweep import sweep
 from app.store import engine as database
 from app.store import jobs, queue
 from app.store.artefacts import Artefacts
 
 log = structlog.get_logger()
 
-MAX_ATTEMPTS = 4
-"""A job that killed its worker so often is not given to another one."""
 AWAY = (SQLAlchemyError, ConnectorException, psycopg.Error, OSError, PoolTimeout)
 
 
@@ -113,7 +111,7 @@ class Worker:
                 await training.retrain(self._engine, self._artefacts, job, progress)
         except asyncio.CancelledError:
             progress.stop("the trainer stops")
-            raise
+            raise  # the sweeper of the next trainer sends it again
         except Cancelled as error:
             async with self._engine.begin() as conn:
                 await jobs.cancelled(conn, number, str(error))
@@ -127,18 +125,6 @@ class Worker:
             self._on_done()
 
 
-class AfterShutdown(BaseRetryStrategy):
-    """A job cut short by a shutdown goes to another worker; errors are ours to tell."""
-
-    def get_retry_decision(
-        self, *, exception: BaseException, job: QueuedJob
-    ) -> RetryDecision | None:
-        """Send the job again at once if it was cancelled from outside."""
-        if isinstance(exception, asyncio.CancelledError):
-            return RetryDecision(retry_in={"seconds": 0})
-        return None
-
-
 def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:
     """Build procrastinate's view of the queue; nothing is opened yet."""
     connector = PsycopgConnector(
@@ -146,7 +132,7 @@ def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:
     )
     app = App(connector=connector)
 
-    @app.task(name=queue.TASK, queue=queue.QUEUE, retry=AfterShutdown())
+    @app.task(name=queue.TASK, queue=queue.QUEUE)
     async def retrain(job: int) -> None:
         await work(job)
 
@@ -158,27 +144,6 @@ def said_of(error: BaseException) -> str:
     if isinstance(error, OnsetError):
         return str(error)
     return f"unexpected {type(error).__name__}: the trainer's log has the details"
-
-
-async def sweep(engine: AsyncEngine, stalled_seconds: float) -> int:
-    """Send the jobs of dead workers again; return how many were found.
-
-    A job that has cost `MAX_ATTEMPTS` workers fails instead.
-    """
-    async with engine.begin() as conn:
-        stalled = await queue.stalled(conn, stalled_seconds)
-        for message in stalled:
-            again = message.attempts + 1 < MAX_ATTEMPTS
-            await queue.release(conn, message, again=again)
-            log.warning("worker_died", job=message.job, again=again)
-            if not again:
-                why = f"the worker died {message.attempts + 1} times while doing it"
-                await jobs.fail(conn, message.job, why)
-        orphans = await queue.orphans(conn)
-        for job, profile in orphans:
-            log.warning("job_sent_again", job=job)
-            await queue.defer(conn, job, profile)
-    return len(stalled) + len(orphans)
 
 
 async def run(
@@ -202,12 +167,15 @@ async def run(
     policies = Policies(own, pace.poll, pace.cooldown)
     worker = Worker(own, artefacts, pace, policies.wake)
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(champions.run(database_url))
-            group.create_task(policies.run(database_url))
-            group.create_task(_classify_later(own, champions, swapped, pace))
-            group.create_task(_sweep(own, pace))
-            group.create_task(worker.run(database_url))
+        async with Background() as background:
+            background.start("champions", lambda: champions.run(database_url))
+            background.start("policies", lambda: policies.run(database_url))
+            background.start(
+                "late", lambda: _classify_later(own, champions, swapped, pace)
+            )
+            background.start("sweeper", lambda: _sweep(own, pace))
+            background.start("worker", lambda: worker.run(database_url))
+            await asyncio.Event().wait()  # until cancelled
     finally:
         if engine is None:
             await own.dispose()

@@ -42,21 +42,20 @@ class Signature:
     envelope: str
     seconds: tuple[float, float]
 
-    def turned(self, share: float, scale: FloatArray) -> Signature:
-        """Move the signature towards its neighbour channels, `share` 0..1 of the way.
+    def turned(self, other: Signature, share: float) -> Signature:
+        """Let the class look like another one, `share` 0..1 of the way.
 
-        This is concept drift: the band slips on the arm, the labels stay.  `scale`,
-        float64 array (n_channels,), says what is one step in each channel's unit.
+        This is concept drift: the label stays, what it stands for moves.
         """
 
-        def turn(x: FloatArray) -> FloatArray:
-            return (1 - share) * x + share * scale * np.roll(x / scale, 1)
+        def mix(mine: FloatArray, its: FloatArray) -> FloatArray:
+            return (1 - share) * mine + share * its
 
         return Signature(
-            turn(self.level),
-            turn(self.tone),
-            turn(self.noise),
-            self.hz * (1 + 0.5 * share),
+            mix(self.level, other.level),
+            mix(self.tone, other.tone),
+            mix(self.noise, other.noise),
+            (1 - share) * self.hz + share * other.hz,
             self.envelope,
             self.seconds,
         )
@@ -144,8 +143,8 @@ def generate(
     seconds : float > 0
         Length; events lie wholly within it.
     drift : (float, float), 0..1
-        How far the classes have turned at the beginning and at the end
-        (`Signature.turned`).
+        How far each class has come to look like its successor, at the beginning
+        and at the end (`Signature.turned`).
 
     Examples
     --------
@@ -162,14 +161,15 @@ def generate(
     labels = list(pack.classes)
     at = rng.uniform(*pack.rest_seconds)
     while True:
-        label = labels[rng.integers(len(labels))]
+        index = int(rng.integers(len(labels)))
+        label, successor = labels[index], labels[(index + 1) % len(labels)]
         signature = pack.classes[label]
         length = rng.uniform(*signature.seconds)
         first, stop = round(at * rate), round((at + length) * rate)
         if stop >= n:
             break
         share = drift[0] + (drift[1] - drift[0]) * first / n
-        turned = signature.turned(share, pack.noise)
+        turned = signature.turned(pack.classes[successor], share)
         values[first:stop] += shape(turned, stop - first, rate, rng)
         truth.append(Truth(first / rate, stop / rate, label))
         at += length + rng.uniform(*pack.rest_seconds)

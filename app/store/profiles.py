@@ -47,7 +47,9 @@ async def put(conn: AsyncConnection, profile: Profile, settings: Json | None) ->
     created = made.one_or_none() is not None
     row = (
         await conn.execute(
-            select(profiles).where(profiles.c.name == profile.name).with_for_update()
+            select(profiles)
+            .where(profiles.c.name == profile.name)
+            .with_for_update(key_share=True)
         )
     ).one()
     if not created:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.errors import Conflict
-
 QUEUE = "training"
 TASK = "retrain"
 
@@ -84,18 +82,6 @@ async def orphans(conn: AsyncConnection) -> list[tuple[int, str]]:
     """Lock the unfinished jobs that no worker has or will get; (job, profile) each."""
     rows = await conn.execute(_ORPHANS, {"task": TASK})
     return [(row.id, row.profile) for row in rows]
-
-
-async def hold(conn: AsyncConnection, job: int) -> None:
-    """Lock a running job until this transaction ends: one worker publishes at a time.
-
-    Raises
-    ------
-    Conflict
-        If it is not running: somebody else finished it, or it was given up.
-    """
-    if (await conn.execute(_HOLD, {"job": job})).one_or_none() is None:
-        raise Conflict(f"job {job} is not running: what was learnt comes too late")
 
 
 async def stalled(conn: AsyncConnection, seconds: float) -> Sequence[Message]:

@@ -28,7 +28,7 @@ _FORGET = text(
     " CAST(:boots AS text[]), CAST(:keep_from AS bigint[]))"
     " AS b (device, boot, keep_from) "
     "WHERE r.device = b.device AND r.boot = b.boot AND NOT r.kept"
-    " AND (b.keep_from IS NULL OR r.next_seq < b.keep_from)"
+    " AND (b.keep_from IS NULL OR r.next_seq <= b.keep_from)"
 )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -39,15 +40,17 @@ _TAKE_OVER = text(
     "RETURNING generation, watermark, state, detector_version, held_from"
 )
 _ADVANCE = text(
-    "UPDATE streams s SET watermark = b.new, state = b.state,"
+    "UPDATE streams s SET watermark = b.new,"
+    " state = substring(CAST(:states AS bytea) FROM b.begin FOR b.size),"
     " detector_version = b.detector_version, held_from = b.held_from,"
     " missing = CAST(b.missing AS bigint[]), last_seen = now() "
     "FROM unnest(CAST(:device AS text[]), CAST(:boot AS text[]),"
     " CAST(:generation AS bigint[]), CAST(:old AS bigint[]), CAST(:new AS bigint[]),"
-    " CAST(:state AS bytea[]), CAST(:detector_version AS integer[]),"
-    " CAST(:held_from AS bigint[]), CAST(:missing AS text[]))"
-    " AS b (device, boot, generation, old, new, state, detector_version, held_from,"
-    " missing) "
+    " CAST(:begin AS integer[]), CAST(:size AS integer[]),"
+    " CAST(:detector_version AS integer[]), CAST(:held_from AS bigint[]),"
+    " CAST(:missing AS text[]))"
+    " AS b (device, boot, generation, old, new, begin, size, detector_version,"
+    " held_from, missing) "
     "WHERE s.device = b.device AND s.boot = b.boot AND s.generation = b.generation"
     " AND s.watermark IN (b.old, b.new) "
     "RETURNING s.device, s.boot, s.generation"
@@ -260,14 +263,20 @@ def _require_sound(batch: Sequence[StreamCommit]) -> None:
         seen.add((c.device, c.boot))
 
 
-def _columns(batch: Sequence[StreamCommit]) -> dict[str, list[Any]]:
+def _columns(batch: Sequence[StreamCommit]) -> dict[str, Any]:
+    # All states as one value: psycopg writes arrays of bytes as text (47 ms, not 15).
+    sizes = [len(c.state) for c in batch]
     return {
         "device": [c.device for c in batch],
         "boot": [c.boot for c in batch],
         "generation": [c.generation for c in batch],
         "old": [c.old for c in batch],
         "new": [c.new for c in batch],
-        "state": [c.state for c in batch],
+        "states": b"".join(c.state for c in batch),
+        "begin": [
+            1 + end - size for end, size in zip(accumulate(sizes), sizes, strict=True)
+        ],
+        "size": sizes,
         "detector_version": [c.detector_version for c in batch],
         "held_from": [c.keep_from for c in batch],
         "missing": ["{" + ",".join(map(str, c.missing)) + "}" for c in batch],

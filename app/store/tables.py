@@ -195,7 +195,7 @@ events = Table(
     Column("detector_version", Integer, ForeignKey("detector_versions.number")),
     Column("onset_seq", BigInteger, nullable=False),
     Column("offset_seq", BigInteger, nullable=False),
-    Column("onset", Time, nullable=False, index=True),
+    Column("onset", Time, nullable=False),
     Column("offset", Time, nullable=False),
     Column("peak", Double, nullable=False),
     Column("flags", ARRAY(Text), nullable=False),
@@ -208,6 +208,7 @@ events = Table(
     since("created_at"),
     Index("ix_events_device_position", "device", "position"),
     Index("ix_events_profile_position", "profile", "position"),
+    Index("ix_events_onset_position", "onset", "position"),
     Index(
         "ix_events_flagged", "position", postgresql_where=text("flags <> '{}'::text[]")
     ),

@@ -204,7 +204,7 @@ CREATE INDEX ix_events_unclassified ON events (profile, position) WHERE NOT clas
 
 CREATE INDEX ix_events_device_position ON events (device, position);
 
-CREATE INDEX ix_events_onset ON events (onset);
+CREATE INDEX ix_events_onset_position ON events (onset, position);
 
 CREATE TABLE predictions (
     event UUID NOT NULL,

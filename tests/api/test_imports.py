@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +64,10 @@ async def test_importing_twice_is_the_same_as_once(admin: Caller) -> None:
 async def test_parquet_says_the_same_as_ndjson(admin: Caller) -> None:
     await load(admin, ROWS)
     file = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([dict(row) for row in ROWS]), file)
+    names = ("profile", "window", "label", "device", "onset", "pre_roll")
+    columns = {name: [row.get(name) for row in ROWS] for name in names}
+    columns["onset"][1] = datetime(2025, 6, 1, 10, tzinfo=UTC)
+    pq.write_table(pa.table(columns), file)
     answer = await admin(
         "POST", "/events/import", content=file.getvalue(), headers=PARQUET
     )

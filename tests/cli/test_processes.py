@@ -59,6 +59,21 @@ async def test_a_killed_child_is_started_again_until_it_is_stopped(program):
     assert keeper.crashes == 1
 
 
+async def test_a_child_that_is_stopped_while_it_is_being_made_is_gone_too(program):
+    keeper = Keeper(program("import time; time.sleep(60)"), lambda line: None)
+    running = asyncio.create_task(keeper.run())
+    await asyncio.sleep(0)
+    assert keeper.pid is None
+    await keeper.stop()
+    assert await running == -signal.SIGTERM
+
+
+async def test_what_was_stopped_before_it_began_never_begins(program):
+    keeper = Keeper(program("print('up')"), lambda line: pytest.fail(line))
+    await keeper.stop()
+    assert await keeper.run() == 0
+
+
 async def test_a_child_that_will_not_listen_is_killed(
     program, monkeypatch: pytest.MonkeyPatch
 ):

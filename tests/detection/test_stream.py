@@ -99,9 +99,9 @@ def test_what_comes_to_nothing_is_retracted():
 def test_readings_out_of_turn_are_refused():
     current = stream()
     with pytest.raises(ValueError, match="first_seq=2 must be next_seq=1"):
-        current.receive(readings(noise(5), 2))
+        current.receive(readings(noise()[:5], 2))
     with pytest.raises(InvalidReadings, match="3 channels"):
-        current.receive(readings(noise(5, 3)))
+        current.receive(readings(noise(n_channels=3)[:5]))
 
 
 def test_an_announced_gap_closes_the_open_event_and_is_recorded():

@@ -13,8 +13,9 @@ from app.store.streams import StreamCommit
 class FakeStream:
     """A stream with a counter instead of a detector."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, generation: int = 1) -> None:
         self.name = name
+        self.generation = generation
         self.received = 0
         self.acked = 0
         self.dirty_since = 0.0
@@ -22,7 +23,9 @@ class FakeStream:
         self.ended: str | None = None
 
     def snapshot(self) -> StreamCommit:
-        return StreamCommit(self.name, "b", 1, self.acked, self.received, b"", 1)
+        return StreamCommit(
+            self.name, "b", self.generation, self.acked, self.received, b"", 1
+        )
 
     def committed(self, watermark, events):
         self.acked = watermark
@@ -43,6 +46,7 @@ class FakeStore:
         self.faults: list[str] = []
         self.fenced: set[str] = set()
         self.poison: set[str] = set()
+        self.called = asyncio.Event()
 
     @asynccontextmanager
     async def begin(self):
@@ -57,6 +61,7 @@ class FakeStore:
 
     async def commit(self, conn, batch):
         self.batches.append([c.device for c in batch])
+        self.called.set()
         if any(c.device in self.poison for c in batch):
             raise DataError("insert", {}, ValueError("poison"))
         mine = [c for c in batch if c.device not in self.fenced]
@@ -135,8 +140,20 @@ async def test_a_large_fleet_is_committed_once_an_interval_but_events_at_once(st
         for stream in fleet:
             stream.received = 1
             group.touch(stream, urgent=stream.name == "9")
-        while not store.batches:
-            await asyncio.sleep(0)
+        await store.called.wait()
         assert store.batches[0] == ["9", "0", "1"]
         await group.drained()
     assert all(stream.acked == 1 for stream in fleet)
+
+
+async def test_of_two_connections_of_one_stream_only_the_later_one_commits(store):
+    old, new = FakeStream("a", 1), FakeStream("a", 2)
+    for first, second in ((old, new), (new, old)):
+        async with running(store) as group:
+            for stream in (first, second):
+                stream.ended, stream.acked, stream.received = None, 0, 4
+                group.touch(stream)
+            await group.drained()
+        assert (new.acked, new.ended) == (4, None)
+        assert (old.acked, old.ended) == (0, "superseded")
+        store.watermarks.clear()

@@ -16,6 +16,7 @@ from app.errors import ChampionMoved, NotFound
 from app.service import trainer
 from app.service.policies import Policies
 from app.service.retrain import enqueue
+from app.service.sweep import MAX_ATTEMPTS, sweep
 from app.store import events, jobs, labels, models
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
@@ -221,19 +222,19 @@ async def trained_until_killed(database_url: str, folder: Path, step: str) -> in
 async def test_a_job_that_kills_every_worker_fails_in_the_end(engine: AsyncEngine):
     await put_profile(engine, profile_of())
     number = await ask(engine)
-    for _ in range(trainer.MAX_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         async with engine.begin() as conn:
             fetched = await conn.scalar(
                 text("SELECT (procrastinate_fetch_job_v2(NULL, NULL)).id")
             )
             assert fetched is not None
             await jobs.start(conn, number)
-        await trainer.sweep(engine, 0.0)
+        await sweep(engine, 0.0)
     async with engine.connect() as conn:
         job = await jobs.get(conn, number)
     assert job.state == "failed"
     assert "died 4 times" in str(job.error)
-    assert await trainer.sweep(engine, 0.0) == 0
+    assert await sweep(engine, 0.0) == 0
 
 
 async def test_a_lost_message_is_sent_again(engine: AsyncEngine):
@@ -241,8 +242,8 @@ async def test_a_lost_message_is_sent_again(engine: AsyncEngine):
     await ask(engine)
     async with engine.begin() as conn:
         await conn.execute(text("DELETE FROM procrastinate_jobs"))
-    assert await trainer.sweep(engine, 10.0) == 1
-    assert await trainer.sweep(engine, 10.0) == 0
+    assert await sweep(engine, 10.0) == 1
+    assert await sweep(engine, 10.0) == 0
     async with engine.connect() as conn:
         assert await conn.scalar(text("SELECT count(*) FROM procrastinate_jobs")) == 1
 

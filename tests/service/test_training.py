@@ -14,6 +14,7 @@ from app.service import training
 from app.service.champion import Champions
 from app.service.progress import Progress
 from app.service.retrain import enqueue
+from app.service.skew import require_no_skew
 from app.store import events, jobs, models
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
@@ -140,6 +141,12 @@ async def test_incremental_is_refused_at_once_for_an_estimator_that_cannot(
         await enqueue(engine, profile="arm", promote="maybe", by="ann", reason="test")
 
 
+async def test_an_estimator_that_nobody_knows_is_refused_at_once(engine: AsyncEngine):
+    await put_profile(engine, profile_of(estimator="oracle", mode="full"))
+    with pytest.raises(CannotLearn, match="'oracle'"):
+        await enqueue(engine, profile="arm", by="ann", reason="test")
+
+
 async def test_one_retrain_of_a_profile_is_under_way_at_a_time(engine: AsyncEngine):
     await put_profile(engine, profile_of())
     asked = [
@@ -236,7 +243,7 @@ def test_skew_is_found_in_any_row():
     digests = {
         r.event: features.digest(features.extract(r.window, 50.0, 10, 10)) for r in rows
     }
-    training.require_no_skew(rows, digests, profile)
-    training.require_no_skew(rows, {}, profile)
+    require_no_skew(rows, digests, profile)
+    require_no_skew(rows, {}, profile)
     with pytest.raises(ArtefactError, match="feature set 'v1' was changed"):
-        training.require_no_skew(rows, {**digests, rows[4].event: "0" * 16}, profile)
+        require_no_skew(rows, {**digests, rows[4].event: "0" * 16}, profile)

@@ -156,6 +156,10 @@ async def listed(conn: AsyncConnection, world: World) -> list[Event]:
         (EventFilter(flag="clock"), []),
         (EventFilter(since=T0 + timedelta(seconds=6)), [2, 3, 4, 5]),
         (EventFilter(until=T0 + timedelta(seconds=6)), [0, 1]),
+        (EventFilter(since=T0 + timedelta(seconds=6), order="desc"), [5, 4, 3, 2]),
+        (EventFilter(until=T0 + timedelta(seconds=6), order="desc"), [1, 0]),
+        (EventFilter(since=T0 + timedelta(days=1)), []),
+        (EventFilter(until=T0, order="desc"), []),
         (EventFilter(predicted="fist", label="fist", device="d2"), [0]),
     ],
 )

@@ -112,6 +112,23 @@ async def test_of_two_promotions_at_once_one_wins(engine: AsyncEngine, world: Wo
     assert entry.version == champion.version == versions[won.index(True)]
 
 
+async def test_who_promotes_second_waits_and_loses(engine: AsyncEngine, world: World):
+    """Both added a version before: that must not make them wait for each other."""
+    async with engine.connect() as first, engine.connect() as second:
+        one = await models.add(first, new_version())
+        two = await models.add(second, new_version())
+        async with asyncio.timeout(5):
+            await models.promote(first, "arm", one, None, "ann", "first")
+        late = asyncio.create_task(
+            models.promote(second, "arm", two, None, "bob", "second")
+        )
+        done, _ = await asyncio.wait({late}, timeout=0.1)
+        assert not done
+        await first.commit()
+        with pytest.raises(ChampionMoved):
+            await late
+
+
 async def test_rollback_goes_back_step_by_step_and_never_forth(
     conn: AsyncConnection, world: World
 ):

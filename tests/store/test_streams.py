@@ -119,6 +119,19 @@ async def test_many_streams_commit_together_and_only_the_stale_is_refused(
     assert sorted(row.boot for row in rows) == ["b1", "b3"]
 
 
+async def test_each_stream_of_a_batch_gets_its_own_state(
+    conn: AsyncConnection, world: World
+):
+    states = {"b1": b"", "b2": bytes(range(256)) * 20, "b3": b"\0", "b4": b"end"}
+    for boot in states:
+        await streams.take_over(conn, "d1", boot, world.detector)
+    batch = [new_commit(0, 9, boot=boot, state=states[boot]) for boot in states]
+    assert len(await streams.commit(conn, batch)) == 4
+    for boot, state in states.items():
+        row = await streams.take_over(conn, "d1", boot, world.detector)
+        assert row.state == state
+
+
 async def test_a_stream_twice_in_a_batch_is_a_mistake(
     conn: AsyncConnection, world: World
 ):
@@ -151,9 +164,11 @@ async def test_readings_are_forgotten_with_their_event(
     for old in (0, 10, 20):
         held = new_commit(old, old + 10, readings=(new_readings(old + 1),), keep_from=1)
         await streams.commit(conn, [held])
-    await streams.commit(conn, [new_commit(30, 40, keep_from=15)])
-    [kept] = await recordings.read(conn, "d1", "b1")
-    assert (kept.first_seq, kept.next_seq) == (11, 31)
+    for keep_from, first in ((10, 1), (11, 11), (15, 11), (21, 21)):
+        await streams.commit(conn, [new_commit(30, 30, keep_from=keep_from)])
+        [kept] = await recordings.read(conn, "d1", "b1")
+        assert (kept.first_seq, kept.next_seq) == (first, 31)
+    await streams.commit(conn, [new_commit(30, 40, keep_from=30)])
     await streams.commit(conn, [new_commit(40, 50, readings=(new_readings(41),))])
     assert await recordings.read(conn, "d1", "b1") == []
 

@@ -1,0 +1,145 @@
+// The table of events: newest on top, each labelled in its row.
+
+import { hueOf } from "./colour.js";
+import { atClock, atDay, element, lasted, make, percent } from "./words.js";
+
+const ROWS = 200;
+const OTHER = "\u0000";
+
+/** What is known of an event in a few words: for the strip. */
+export function inWords(event) {
+  if (event.label) return event.label.label;
+  if (!event.prediction) return "unclassified";
+  const { label, probability, unknown } = event.prediction;
+  return unknown ? `unknown (${label}?)` : `${label} ${percent(probability)}`;
+}
+
+/** The class that an event is drawn as; undefined when nobody knows. */
+export function classOf(event) {
+  if (event.label) return event.label.label;
+  return event.prediction && !event.prediction.unknown ? event.prediction.label : undefined;
+}
+
+export class Events {
+  /** `onLabel(event, label)` is told what a person said; it answers with a promise. */
+  constructor(onLabel) {
+    this.body = element("events");
+    this.onLabel = onLabel;
+    this.clear([]);
+  }
+
+  clear(classes) {
+    this.names = new Set(classes);
+    this.rows = new Map(); // event id -> {event, cells of the row}
+    this.body.replaceChildren();
+    element("events-empty").hidden = false;
+  }
+
+  get(id) { return this.rows.get(id)?.event; }
+
+  of(device) {
+    return [...this.rows.values()].map((row) => row.event).filter((event) => event.device === device);
+  }
+
+  show(event, { fresh = false } = {}) {
+    const known = this.rows.get(event.id);
+    const row = known ?? this.build(event);
+    row.event = event;
+    if (!known) {
+      this.rows.set(event.id, row);
+      if (fresh) row.line.className = "new";
+      this.body.prepend(row.line);
+      element("events-empty").hidden = true;
+    }
+    this.fill(row);
+    while (this.rows.size > ROWS) {
+      const [oldest, { line }] = this.rows.entries().next().value;
+      line.remove();
+      this.rows.delete(oldest);
+    }
+  }
+
+  build(event) {
+    const row = { event, chip: make("span", "chip"), confirm: make("button", "confirm", "✓"), picker: make("select") };
+    const what = `the event of ${event.device} at ${atClock(event.onset)}`;
+    row.picker.setAttribute("aria-label", `Label of ${what}`);
+    row.picker.append(new Option("label …", ""));
+    for (const name of this.names) row.picker.append(new Option(name, name));
+    row.picker.append(new Option("other …", OTHER));
+    row.picker.addEventListener("change", () => this.pick(row));
+    row.confirm.type = "button";
+    row.confirm.addEventListener("click", () => this.say(row, row.event.prediction.label));
+    const when = make("td", "", make("span", "", atClock(event.onset)), make("small", "narrow", `${event.device} · ${lasted(event)}`));
+    when.title = atDay(event.onset);
+    const length = make("td", "wide", lasted(event));
+    if (event.flags.length) length.append(make("small", "flag", event.flags.join(", ")));
+    const label = make("td", "", make("span", "labelling", row.picker, row.confirm));
+    row.line = make("tr", "", when, make("td", "wide", event.device), length, make("td", "", row.chip), label);
+    return row;
+  }
+
+  fill({ event, chip, confirm, picker }) {
+    const said = event.prediction;
+    const told = event.label?.label;
+    for (const name of [said?.label, told]) if (name !== undefined) this.learn(name);
+    if (picker.value !== (told ?? "")) picker.value = told ?? "";
+    picker.title = event.label?.by ? `by ${event.label.by}` : "";
+    picker.classList.toggle("unset", told === undefined);
+    confirm.hidden = !said || told !== undefined;
+    chip.className = "chip";
+    chip.title = "";
+    if (!said) {
+      chip.classList.add("unknown");
+      chip.replaceChildren("unclassified");
+      return;
+    }
+    chip.style.setProperty("--hue", hueOf(said.label));
+    chip.classList.toggle("unknown", said.unknown);
+    if (told !== undefined) chip.classList.add(told === said.label ? "right" : "wrong");
+    const name = make("span", "", said.unknown ? `unknown · ${said.label}` : said.label);
+    chip.replaceChildren(name, make("small", "", percent(said.probability)));
+    chip.title = `by model version ${said.model_version}`;
+    confirm.setAttribute("aria-label", `Yes, it is ${said.label}`);
+    confirm.title = `Yes, it is ${said.label}`;
+  }
+
+  /** A label that nobody named before is offered from now on. */
+  learn(name) {
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    for (const { picker } of this.rows.values()) picker.lastChild.before(new Option(name, name));
+  }
+
+  pick(row) {
+    const { value } = row.picker;
+    row.picker.value = row.event.label?.label ?? "";
+    if (value === OTHER) ask((label) => this.say(row, label));
+    else if (value) this.say(row, value);
+  }
+
+  async say(row, label) {
+    const before = row.event.label;
+    const focused = document.activeElement === row.confirm;
+    row.event = { ...row.event, label: { label } };
+    this.fill(row);
+    if (focused) row.picker.focus();
+    try {
+      row.event = { ...row.event, label: await this.onLabel(row.event, label) };
+    } catch {
+      row.event = { ...row.event, label: before };
+    }
+    this.fill(row);
+  }
+}
+
+/** Ask for a label in words. */
+function ask(then) {
+  const dialog = element("other");
+  element("other-label").value = "";
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => {
+    const label = element("other-label").value.trim();
+    if (dialog.returnValue === "save" && label) then(label);
+  }, { once: true });
+  dialog.showModal();
+}

@@ -1,0 +1,216 @@
+"""The noise floor of a stream: what its quietest recent blocks say.
+
+Rows of `ring`, one value a block: activity and its sorted copy (which blocks are
+quiet), the level of the blocks learnt and its sorted copy, the level of the recent
+blocks and its sorted copy; then mean and variance of every channel.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection import trigger
+from app.detection.compiled import compiled
+from app.detection.detector import OWN, TRIGGER
+from app.domain import Float32Array, FloatArray
+
+BLOCKS = 40
+"""Of the baseline, each with its mean, variance and level."""
+ENOUGH = 3
+"""Blocks that must be known before anything is said."""
+QUIET_SHARE = 1 / 3
+"""Of the blocks, the quietest, are the baseline: events may fill the rest."""
+LEARNT = BLOCKS // 2
+"""Blocks of one event that may enter the baseline: a longer one is never swallowed."""
+FLOOR_SHARE = 0.1
+"""Of a channel's whole spread, its scale has at least: a silent channel is no alarm."""
+OUTLIER = 6.0
+"""Times the median of the quiet blocks' spreads, one counts at most."""
+LOW, HIGH = 0.2, 0.8
+"""Quantiles of the blocks' levels that stand for quiet and for event."""
+NOISE, NOISE_SPREAD = 0.8, 0.75
+"""Mean of the absolute value of normal noise; its spread, relative to that mean."""
+RESOLUTION = 2.0**-20
+"""Of a float32 value: below it, differences are rounding."""
+SILENCE = 1e-30
+"""Smallest variance, and smallest scale: of a channel stuck at 0."""
+
+# params
+ON, OFF, ON_SHARE, OFF_SHARE = range(4)
+# ints, behind those of every detector
+IN_BLOCK, BLOCKS_SEEN, RECENT_SEEN, EVENT, CONTINUED, IN_EVENT = range(OWN, OWN + 6)
+INTS = OWN + 6
+# floats: first the scalars
+LEVELS, THRESHOLD_ON, THRESHOLD_OFF = range(3)
+SCALARS = 3
+# floats: rows of a value a channel
+CENTRE, WEIGHT, FIRST, TOTAL, SQUARES = range(5)
+ROWS = 5
+# ring
+ACTIVITY, QUIET, BASE, LOWS, RECENT, HIGHS = range(6)
+RING_ROWS = 6
+
+
+def ring(n_channels: int) -> Float32Array:
+    """Give the memory of a baseline that knows nothing."""
+    return np.zeros(BLOCKS * (RING_ROWS + 2 * n_channels), np.float32)
+
+
+@compiled
+def close_block(
+    params: FloatArray,
+    ints: NDArray[Any],
+    floats: FloatArray,
+    per_channel: FloatArray,
+    ring: Float32Array,
+) -> None:
+    """Take a finished block into the baseline, and the thresholds from that."""
+    n_blocks = ring.size // (RING_ROWS + 2 * per_channel.shape[1])
+    rows = ring.reshape(ring.size // n_blocks, n_blocks)
+    level = floats[LEVELS] / ints[IN_BLOCK]
+    turn(rows[RECENT], rows[HIGHS], ints[RECENT_SEEN], level)
+    ints[RECENT_SEEN] += 1
+    if is_learnt(ints):
+        learn(ints, in_event(ints), per_channel, rows)
+        turn(rows[BASE], rows[LOWS], ints[BLOCKS_SEEN], level)
+        ints[BLOCKS_SEEN] += 1
+        known = min(ints[BLOCKS_SEEN], n_blocks)
+        if known >= ENOUGH and (known < n_blocks or ints[BLOCKS_SEEN] % 2 == 0):
+            rescale(known, per_channel, rows)
+    known = min(ints[BLOCKS_SEEN], n_blocks)
+    if known >= ENOUGH:
+        recent = min(ints[RECENT_SEEN], n_blocks)
+        low = max(rows[LOWS, int(LOW * (known - 1))], NOISE)
+        high = max(rows[HIGHS, int(HIGH * (recent - 1) + 0.5)], low)
+        floats[THRESHOLD_ON] = between(low, high, params[ON], params[ON_SHARE])
+        floats[THRESHOLD_OFF] = between(low, high, params[OFF], params[OFF_SHARE])
+    ints[IN_BLOCK] = 0
+    floats[LEVELS] = 0.0
+    for c in range(per_channel.shape[1]):
+        per_channel[TOTAL, c] = 0.0
+        per_channel[SQUARES, c] = 0.0
+
+
+@compiled
+def between(low: float, high: float, factor: float, share: float) -> float:
+    """Give `share` of the way from low to high, but at least `factor` times low."""
+    root = math.sqrt(low) + share * (math.sqrt(high) - math.sqrt(low))
+    return max(factor * low, root * root)
+
+
+@compiled
+def in_event(ints: NDArray[Any]) -> bool:
+    """Say whether an event is open that is not the new normal already."""
+    is_open = ints[TRIGGER + trigger.PHASE] == trigger.OPEN
+    return bool(is_open and ints[TRIGGER + trigger.ONSET] != ints[CONTINUED])
+
+
+@compiled
+def is_learnt(ints: NDArray[Any]) -> bool:
+    """Say whether the block just finished may enter the baseline."""
+    if not in_event(ints):
+        return True
+    onset = ints[TRIGGER + trigger.ONSET]
+    if onset != ints[EVENT]:
+        ints[EVENT] = onset
+        ints[IN_EVENT] = 0
+    ints[IN_EVENT] += 1
+    return bool(ints[IN_EVENT] <= LEARNT)
+
+
+@compiled
+def learn(
+    ints: NDArray[Any], apart: bool, per_channel: FloatArray, rows: Float32Array
+) -> None:
+    """Write down the block's mean and variance of each channel, and its activity.
+
+    `apart`: in an event, a steady level that is not the centre is activity too.
+    """
+    at = ints[BLOCKS_SEEN] % rows.shape[1]
+    size = ints[IN_BLOCK]
+    activity = 0.0
+    for c in range(per_channel.shape[1]):
+        shift = per_channel[TOTAL, c] / size
+        mean = per_channel[FIRST, c] + shift
+        variance = max(per_channel[SQUARES, c] / size - shift * shift, 0.0)
+        rows[RING_ROWS + 2 * c, at] = mean
+        rows[RING_ROWS + 2 * c + 1, at] = variance
+        rounding = RESOLUTION * mean
+        away = mean - per_channel[CENTRE, c] if apart else 0.0
+        activity += math.log(
+            variance + away * away + rounding * rounding + SILENCE
+        )
+    turn(rows[ACTIVITY], rows[QUIET], ints[BLOCKS_SEEN], activity)
+
+
+@compiled
+def turn(ring: Float32Array, ordered: Float32Array, seen: int, value: float) -> None:
+    """Put a value into a ring in the place of the oldest, and into its sorted copy."""
+    new = np.float32(value)
+    at = seen % ring.size
+    k = seen
+    if seen >= ring.size:
+        old = ring[at]
+        k = 0
+        while ordered[k] != old:
+            k += 1
+        while k + 1 < ring.size and ordered[k + 1] < new:
+            ordered[k] = ordered[k + 1]
+            k += 1
+    while k > 0 and ordered[k - 1] > new:
+        ordered[k] = ordered[k - 1]
+        k -= 1
+    ordered[k] = new
+    ring[at] = new
+
+
+@compiled
+def insert(ordered: FloatArray, n: int, value: float) -> None:
+    """Put a value into the first `n`, which are sorted."""
+    while n > 0 and ordered[n - 1] > value:
+        ordered[n] = ordered[n - 1]
+        n -= 1
+    ordered[n] = value
+
+
+@compiled
+def rescale(known: int, per_channel: FloatArray, rows: Float32Array) -> None:
+    """Take centre and scale of every channel from the quiet blocks."""
+    bound = rows[QUIET, max(2, math.ceil(QUIET_SHARE * known)) - 1]
+    quiet = np.empty(known, np.int64)
+    n = 0
+    for j in range(known):
+        if rows[ACTIVITY, j] <= bound:
+            quiet[n] = j
+            n += 1
+    ordered = np.empty(n)
+    for c in range(per_channel.shape[1]):
+        means = rows[RING_ROWS + 2 * c]
+        variances = rows[RING_ROWS + 2 * c + 1]
+        for i in range(n):
+            insert(ordered, i, float(means[quiet[i]]))
+        centre = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
+        for i in range(n):
+            away = means[quiet[i]] - centre
+            insert(ordered, i, variances[quiet[i]] + away * away)
+        # A mean, for it sees how noise wanders; but no block may rule it.
+        most = OUTLIER * ordered[n // 2]
+        still = 0.0
+        for i in range(n):
+            still += min(ordered[i], most)
+        # two sums side by side: one would wait for itself
+        within = 0.0
+        between_blocks = 0.0
+        for j in range(known):
+            away = means[j] - centre
+            within += variances[j]
+            between_blocks += away * away
+        spread = (within + between_blocks) / known
+        scale = max(math.sqrt(still / n), FLOOR_SHARE * math.sqrt(spread))
+        scale = max(scale, RESOLUTION * abs(centre))
+        per_channel[CENTRE, c] = centre
+        per_channel[WEIGHT, c] = 1.0 / max(scale, SILENCE)
