@@ -25,6 +25,7 @@ export class Events {
   constructor(onLabel) {
     this.body = element("events");
     this.onLabel = onLabel;
+    element("other-cancel").addEventListener("click", () => element("other").close(""));
     this.clear([]);
   }
 

@@ -4,12 +4,14 @@ import { Away, follow, forgetKey, get, hasKey, post, Problem, setKey, takeKeyFro
 import { assignHues } from "./colour.js";
 import { Devices } from "./devices.js";
 import { classOf, Events, inWords } from "./events.js";
-import { showBars, showJob, showModels } from "./models.js";
+import { showJob, showModels } from "./models.js";
+import { showStatus } from "./status.js";
 import { Strip } from "./strip.js";
 import { ago, element, number, percent, toast } from "./words.js";
 
 const REFRESH_MS = 2000;
 const FIRST_EVENTS = 50;
+const LAST_PROFILE = "onset.profile";
 
 const strip = new Strip(element("strip"));
 const devices = new Devices(watch);
@@ -83,7 +85,16 @@ async function enter() {
     return;
   }
   showProfiles(page.items);
-  await open(names[0]);
+  await open(await likeliest());
+}
+
+/** The profile that was looked at last, or whose device was heard last, or any. */
+async function likeliest() {
+  const last = sessionStorage.getItem(LAST_PROFILE);
+  if (names.includes(last)) return last;
+  const { items } = await get("/devices", { limit: 200 });
+  items.sort((a, b) => (b.last_seen ?? "").localeCompare(a.last_seen ?? ""));
+  return items.find((one) => one.last_seen && names.includes(one.profile))?.profile ?? names[0];
 }
 
 function showProfiles(items) {
@@ -106,6 +117,7 @@ async function open(name) {
   arrivals = [];
   element("rate").textContent = "";
   element("profile").value = name;
+  sessionStorage.setItem(LAST_PROFILE, name);
   element("strip-note").textContent = "No device of this profile yet";
   element("page").hidden = false;
   const query = new URLSearchParams({ profile: name });
@@ -139,18 +151,7 @@ async function ofProfile(path, query) {
 async function refresh() {
   const status = await ofProfile(`/profiles/${encodeURIComponent(profile.name)}/status`);
   if (!status) return;
-  const { champion, accuracy } = status;
-  element("n-devices").textContent = number(status.devices_connected);
-  element("n-events").textContent = number(status.events);
-  element("n-unlabelled").textContent = number(status.unlabelled);
-  element("champion").textContent = champion ? `v${champion.version}` : "none yet";
-  element("champion-note").textContent = champion ? `champion · ${champion.kind}` : "label events, and it trains one";
-  const judged = accuracy.find((one) => one.model_version === champion?.version) ?? accuracy.at(-1);
-  element("accuracy").textContent = judged ? percent(judged.accuracy) : "–";
-  element("accuracy-note").textContent = judged
-    ? `of the last ${judged.n} labelled, v${judged.model_version}`
-    : "accuracy, once events have labels";
-  showBars(accuracy, champion);
+  showStatus(status);
   if (status.devices !== devices.all.size) await loadDevices();
 }
 

@@ -55,8 +55,8 @@ function inWords({ state, stage, result, error }) {
   if (state === "cancelled") return "The training was cancelled.";
   if (state === "failed") return `The training failed: ${error ?? "see the trainer's log"}`;
   const verdict = VERDICTS[result?.verdict] ?? "done";
-  const what = result?.model_version ? `v${result.model_version}: ${verdict}` : verdict;
-  return sentence(`${what}. ${sentence(result?.reason ?? "")}`);
+  const what = result?.model_version ? `v${result.model_version}: ${verdict}` : sentence(verdict);
+  return `${what}. ${sentence(result?.reason ?? "")}`;
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -160,21 +160,26 @@ export class Strip {
     const seen = [...this.spans.values()]
       .filter((span) => span.boot === this.boot && (span.offset_seq ?? this.head) > from && span.onset_seq < this.head)
       .sort((a, b) => a.onset_seq - b.onset_seq);
+    let taken = left - 8; // by the name before
     seen.forEach((span, i) => {
       const begin = Math.max(left, x(span.onset_seq));
       const end = Math.min(this.width, x(span.offset_seq ?? this.head));
-      const room = (i + 1 < seen.length ? x(seen[i + 1].onset_seq) : this.width) - begin;
+      const room = (i + 1 < seen.length ? x(seen[i + 1].onset_seq) : this.width + 6) - begin;
       pen.fillStyle = classColour(span.label, 0.16);
       pen.fillRect(begin, HEAD, Math.max(2, end - begin), this.height - HEAD - FOOT);
       pen.fillStyle = classColour(span.label, 1);
       pen.fillRect(begin, HEAD - 3, Math.max(2, end - begin), 3);
-      if (room < 14) return;
+      const { width } = pen.measureText(span.text);
+      const start = Math.max(taken + 8, Math.min(begin, this.width - width));
+      const free = begin + room - 6 - start;
+      if (free < 14) return;
+      taken = start + Math.min(width, free);
       pen.save();
       pen.beginPath();
-      pen.rect(begin, 0, room - 4, HEAD);
+      pen.rect(start, 0, free, HEAD);
       pen.clip();
       pen.fillStyle = colour("--ink");
-      pen.fillText(span.text, Math.max(left, Math.min(begin, this.width - pen.measureText(span.text).width)), 14);
+      pen.fillText(span.text, start, 14);
       pen.restore();
     });
   }

@@ -22,7 +22,7 @@ BLOCKS = 40
 """Of the baseline, each with its mean, variance and level."""
 ENOUGH = 3
 """Blocks that must be known before anything is said."""
-QUIET_SHARE = 1 / 3
+QUIET_SHARE = 0.4
 """Of the blocks, the quietest, are the baseline: events may fill the rest."""
 LEARNT = BLOCKS // 2
 """Blocks of one event that may enter the baseline: a longer one is never swallowed."""
@@ -30,6 +30,8 @@ FLOOR_SHARE = 0.1
 """Of a channel's whole spread, its scale has at least: a silent channel is no alarm."""
 OUTLIER = 6.0
 """Times the median of the quiet blocks' spreads, one counts at most."""
+AWAY = 0.1
+"""What a steady level away from the centre weighs as activity, in an event."""
 LOW, HIGH = 0.2, 0.8
 """Quantiles of the blocks' levels that stand for quiet and for event."""
 NOISE, NOISE_SPREAD = 0.8, 0.75
@@ -142,7 +144,7 @@ def learn(
         rounding = RESOLUTION * mean
         away = mean - per_channel[CENTRE, c] if apart else 0.0
         activity += math.log(
-            variance + away * away + rounding * rounding + SILENCE
+            variance + AWAY * away * away + rounding * rounding + SILENCE
         )
     turn(rows[ACTIVITY], rows[QUIET], ints[BLOCKS_SEEN], activity)
 

@@ -43,7 +43,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     """Find events whose energy rises over the device's own quiet level.
 
     The last ``baseline_seconds`` are cut into blocks.  Each channel is centred and
-    scaled by what it does in the quietest third of them (its noise floor: minimum
+    scaled by what it does in the quietest two fifths (its noise floor: minimum
     statistics).  The absolute deviations, averaged over channels and over
     ``smooth_seconds``, are the characteristic function.  An event begins when it is
     ``on`` standard deviations above what noise alone would give, but not below

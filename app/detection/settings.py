@@ -48,7 +48,7 @@ COMMON: Mapping[str, Rule] = {
     "pre_seconds": Rule(0.5, 0.0, 600.0),
     "post_seconds": Rule(0.5, 0.0, 600.0),
 }
-"""Shorter than a human gesture is a glitch, longer than a minute is a state."""
+"""Until told: under a second it is a glitch, over a minute a state."""
 
 KINDS: Mapping[str, Mapping[str, Rule]] = {
     "energy": {
@@ -61,7 +61,7 @@ KINDS: Mapping[str, Mapping[str, Rule]] = {
         **COMMON,
     },
     "sta_lta": {
-        "on": Rule(2.5, 0.0, 1e6, exclusive=True),
+        "on": Rule(3.0, 0.0, 1e6, exclusive=True),
         "off": Rule(1.0, 0.0, 1e6, exclusive=True),
         "sta_seconds": Rule(0.5, 0.0, MAX_SECONDS, exclusive=True),
         "lta_seconds": Rule(30.0, 0.0, MAX_SECONDS, exclusive=True),

@@ -53,7 +53,7 @@ def sta_lta(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
     >>> values = rng.normal(0, 0.1, (4000, 1)); values[3000:3100] *= 10
     >>> detector = sta_lta(complete({"kind": "sta_lta"}), 50.0, 1)
     >>> [(s.onset, s.offset) for s in detector.update(values) + detector.flush()]
-    [(2976, 3169)]
+    [(2977, 3169)]
 
     References
     ----------

@@ -84,9 +84,10 @@ def main(arguments=None):
             counts = [len(pairs), len(found) - len(pairs), len(truth) - len(pairs)]
             total += counts
             hours += (t[-1] - t[0]) / 3600
-            errors += [np.abs(found[j] - truth[i]) for i, j in pairs]
+            own = [np.abs(found[j] - truth[i]) for i, j in pairs]
+            errors += own
             if chosen.each:
-                line(name, np.array(counts), (t[-1] - t[0]) / 3600, errors[-1:])
+                line(name, np.array(counts), (t[-1] - t[0]) / 3600, own)
         line(folder.name, total, hours, errors)
     return 0
 

@@ -33,6 +33,19 @@ def test_spans_and_state_do_not_depend_on_cuts(kind, seed, n_channels, cut, scal
 
 @kinds
 @settings(max_examples=25, deadline=None)
+@given(seed=seeds, n=st.integers(1, 400), n_channels=st.integers(1, 3))
+def test_one_reading_at_a_time_is_the_same_as_all_at_once(kind, seed, n, n_channels):
+    values = bursts(seed, 400, n_channels)[:n]
+    whole = build(quick(kind), RATE_HZ, n_channels)
+    single = build(quick(kind), RATE_HZ, n_channels)
+    expected = whole.update(values)
+    found = [span for i in range(n) for span in single.update(values[i : i + 1])]
+    assert found == expected
+    assert single.state() == whole.state()
+
+
+@kinds
+@settings(max_examples=25, deadline=None)
 @given(seed=seeds, n_channels=st.integers(1, 5), cut=cuts)
 def test_a_restored_detector_goes_on_exactly(kind, seed, n_channels, cut):
     values = bursts(seed, 400, n_channels)

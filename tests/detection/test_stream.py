@@ -220,6 +220,16 @@ def test_a_jump_of_the_clock_is_flagged_and_changes_nothing_else(jump):
     assert (event.onset_seq, event.offset_seq) == (plain.onset_seq, plain.offset_seq)
 
 
+def test_a_jump_at_the_very_offset_is_flagged_too():
+    (plain,) = events(stream().receive(readings(noise())))
+    for at, flags in ((plain.offset_seq - 1, (Flag.CLOCK,)), (plain.offset_seq, ())):
+        times = START + np.arange(400) / RATE_HZ
+        times[at:] += 60
+        jumping = readings(noise(), 1, times, device_times=True)
+        (event,) = events(stream().receive(jumping))
+        assert event.flags == flags
+
+
 def test_arrival_times_show_no_gap_and_no_jump():
     times = START + np.arange(400) / RATE_HZ
     times[310:] += 60

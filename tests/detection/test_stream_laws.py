@@ -20,8 +20,9 @@ def profile(n_channels: int, **more) -> Profile:
     return Profile("band", channels, RATE_HZ, max_hold_seconds=0.15, **more)
 
 
-def stream(kind: str, of: Profile) -> Stream:
-    return Stream(of, DetectorVersion(3, of.name, quick(kind)), "d", "b")
+def stream(kind: str, of: Profile, **more) -> Stream:
+    version = DetectorVersion(3, of.name, {**quick(kind), **more})
+    return Stream(of, version, "d", "b")
 
 
 def recorded(seed: int, n_channels: int, *, device_times: bool) -> Readings:
@@ -73,6 +74,21 @@ def test_nothing_depends_on_cuts(kind, seed, n_channels, cut, device_times, max_
     assert events(cutting.close()) == events(whole.close())
     assert cutting.take_gaps() == whole.take_gaps()
     assert cutting.state() == whole.state()
+
+
+@kinds
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds)
+def test_an_event_without_post_roll_has_the_time_of_its_offset_on_any_cut(kind, seed):
+    all_of = recorded(seed, 2, device_times=True)
+    bare = {"post_seconds": 0.0, "min_seconds": 0.0, "max_seconds": 0.15}
+    if kind == "energy":
+        bare["smooth_seconds"] = 0.0
+    whole, single = (stream(kind, profile(2), **bare) for _ in range(2))
+    found = []
+    for at in range(N):
+        found += events(single.receive(part(all_of, slice(at, at + 1))))
+    assert found == events(whole.receive(all_of))
 
 
 @kinds

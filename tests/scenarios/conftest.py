@@ -1,13 +1,14 @@
-"""An engine and a folder of artefacts of each test's own."""
+"""What a scenario needs: an engine, a folder of artefacts, or a whole service."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from app.store.artefacts import Artefacts
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store import engine as database
+from app.store.artefacts import Artefacts
+from tests.scenarios.served import Served
 
 
 @pytest.fixture
@@ -20,3 +21,12 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def artefacts(tmp_path: Path) -> Artefacts:
     return Artefacts(tmp_path / "models")
+
+
+@pytest.fixture
+def service(database_url: str, tmp_path: Path) -> Iterator[Served]:
+    """A running `onset serve` with a database of this test's own."""
+    served = Served(database_url, tmp_path)
+    served.start()
+    yield served
+    served.stop()

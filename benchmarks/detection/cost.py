@@ -1,0 +1,84 @@
+"""Microseconds of CPU a call and a reading, six channels, default settings.
+
+    python -m benchmarks.detection.cost
+
+Two sizes of chunk give the cost of a call and of a reading; the best of several runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+
+from app.detection import DETECTORS, Stream, build, warm
+from app.domain import Channel, DetectorVersion, Profile, Readings
+
+RATE_HZ = 50.0
+N_CHANNELS = 6
+SIZES = (1, 50)
+CALLS = 4000
+RUNS = 7
+
+
+def best(make, feed, chunks):
+    """Least CPU microseconds a call of `feed(make(), chunk)` over the chunks."""
+    least = np.inf
+    for _ in range(RUNS):
+        thing = make()
+        begin = time.process_time()
+        for chunk in chunks:
+            feed(thing, chunk)
+        least = min(least, (time.process_time() - begin) / len(chunks))
+    return least * 1e6
+
+
+def main():
+    """Print one line a detector, and one for the whole stream."""
+    warm()
+    n = SIZES[-1] * CALLS
+    values = np.random.default_rng(1).normal(0, 1, (n, N_CHANNELS))
+    channels = tuple(Channel(f"c{i}") for i in range(N_CHANNELS))
+    profile = Profile("benchmark", channels, RATE_HZ)
+    version = DetectorVersion(1, "benchmark", {})
+    rows = []
+    for kind in sorted(DETECTORS):
+        costs = []
+        for size in SIZES:
+            chunks = [values[i * size : (i + 1) * size] for i in range(CALLS)]
+            costs.append(
+                best(
+                    lambda kind=kind: build({"kind": kind}, RATE_HZ, N_CHANNELS),
+                    lambda detector, chunk: detector.update(chunk),
+                    chunks,
+                )
+            )
+        rows.append((kind, *costs))
+    costs = []
+    for size in SIZES:
+        chunks = [
+            Readings(
+                1 + i * size,
+                values[i * size : (i + 1) * size].astype(np.float32),
+                np.arange(i * size, (i + 1) * size) / RATE_HZ,
+            )
+            for i in range(CALLS)
+        ]
+        costs.append(
+            best(
+                lambda: Stream(profile, version, "d", "b"),
+                lambda stream, readings: stream.receive(readings),
+                chunks,
+            )
+        )
+    rows.append(("Stream (energy)", *costs))
+    print(f"{'us':18}{'1 reading':>11}{'50 readings':>13}{'each reading':>14}")
+    for name, one, fifty in rows:
+        each = (fifty - one) / (SIZES[1] - SIZES[0])
+        print(f"{name:18}{one:11.2f}{fifty:13.2f}{each:14.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

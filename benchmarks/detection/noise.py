@@ -1,0 +1,63 @@
+"""False events a day on streams in which nothing happens.
+
+    python -m benchmarks.detection.noise [--hours 24] [--kind energy]
+
+Seeded; 50 readings a second, as in the product's `Stream` but without its windows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+from scipy.signal import lfilter
+
+from app.detection import build
+
+RATE_HZ = 50.0
+CHANNELS = (1, 6)
+
+
+def streams(n, n_channels, seed):
+    """Yield (name, values (n, n_channels))."""
+    rng = np.random.default_rng(seed)
+    white = rng.normal(0, 1, (n, n_channels))
+    seconds = np.arange(n)[:, None] / RATE_HZ
+    yield "white", white
+    yield "white, amplitude only", np.abs(white)
+    yield "heavy tails (t, 3)", rng.standard_t(3, (n, n_channels))
+    yield "drift, 10 sd an hour", white + seconds / 360
+    yield "waves, 20 sd in 15 min", white + 20 * np.sin(seconds * 2 * np.pi / 900)
+    yield "louder, x 4 in an hour", white * (1 + 3 * (seconds % 3600) / 3600)
+    spectrum = np.fft.rfft(white, axis=0)
+    spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))[:, None]
+    yield "1/f", np.fft.irfft(spectrum, n, axis=0)
+    for seconds_long in (0.4, 2.0, 20.0):
+        pole = 1 - 1 / (RATE_HZ * seconds_long)
+        name = f"wandering, {seconds_long:g} s"
+        yield name, lfilter([1], [1, -pole], white, axis=0)
+    yield "stuck", np.full((n, n_channels), 3.25)
+
+
+def main(arguments=None):
+    """Print false events a day, one line a kind of noise."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--kind", default="energy")
+    chosen = parser.parse_args(arguments)
+    n = int(chosen.hours * 3600 * RATE_HZ)
+    found = {}
+    for n_channels in CHANNELS:
+        for name, values in streams(n, n_channels, seed=1):
+            detector = build({"kind": chosen.kind}, RATE_HZ, n_channels)
+            spans = detector.update(values) + detector.flush()
+            found.setdefault(name, []).append(len(spans) * 24 / chosen.hours)
+    print(f"{'false events a day':26}" + "".join(f"{c:>4} ch" for c in CHANNELS))
+    for name, counts in found.items():
+        print(f"{name:26}" + "".join(f"{c:7.0f}" for c in counts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

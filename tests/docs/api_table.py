@@ -1,0 +1,91 @@
+"""Writes `docs/api.md` from the routes: `python -m tests.docs.api_table`."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from app.api import application
+from app.api.access import RULES, Rule
+from app.api.problems import STATUS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+
+HEAD = """\
+# The REST interface
+
+`python -m tests.docs.api_table` writes this page from the code. `GET /openapi.json` has
+every field with examples, `GET /asyncapi.json` the [device socket](protocol.md).
+
+- Send a key as `Authorization: Bearer <key>`. Roles: device < viewer < labeler <
+  operator < admin. A higher role may do what a lower one may, except that devices may
+  only do what the table says. What it does not name is denied.
+- Bodies and answers are JSON; times are RFC 3339, UTC, with microseconds. An unknown
+  field or query parameter is refused, 422.
+- Lists are `{"items": [...], "next_cursor": "..." or null}` and take `limit` and
+  `cursor`.
+- Long work answers 202 with `Location: /jobs/{id}`.
+- `POST /classify` of a stored window answers what the device was told, bit for bit, if
+  it also gets the `pre_roll`, `post_roll` and `model_version` of the event.
+
+```sh run server
+curl -sf "$ONSET_URL/events?limit=2" -H "Authorization: Bearer $ONSET_KEY"
+curl -sf "$ONSET_URL/health/ready"
+curl -s "$ONSET_URL/events?bogus=1" -H "Authorization: Bearer $ONSET_KEY"
+```
+"""
+
+ERRORS = """\
+
+## Errors
+
+Every error is `application/problem+json` (RFC 9457): `type`, `title`, `status`, mostly
+`detail`, and for 422 `errors` with the location and the broken rule. What was sent is
+never repeated. 405 (method) and 413 (body too large) look the same.
+
+| status | title |
+| --- | --- |
+"""
+
+ELSEWHERE = {
+    ("GET", "/"): "The page.",
+    ("GET", "/static/{path:path}"): "The page's files.",
+    ("GET", "/openapi.json"): "This interface for machines.",
+    ("GET", "/asyncapi.json"): "The device socket for machines.",
+    ("WS", "/devices/{device_id}/stream"): "The [device socket](protocol.md).",
+}
+"""Routes that OpenAPI does not describe."""
+
+
+def who(rule: Rule) -> str:
+    """Say in a word or two whom a rule lets in."""
+    if rule.least is None:
+        return "device" if rule.devices else "everybody"
+    return f"{rule.least}, device" if rule.devices else str(rule.least)
+
+
+def summary(operation: dict[str, Any]) -> str:
+    """Take the first sentence of what a route says of itself."""
+    first: str = operation["description"].split("\n\n")[0].replace("\n", " ")
+    return first
+
+
+def page() -> str:
+    """Return what `docs/api.md` should say."""
+    paths = application.create().openapi()["paths"]
+    groups: dict[str, list[str]] = defaultdict(list)
+    for (method, path), rule in RULES.items():
+        operation = paths.get(path, {}).get(method.lower())
+        group = operation["tags"][0] if operation else "Other"
+        said = summary(operation) if operation else ELSEWHERE[method, path]
+        groups[group].append(f"| `{method} {path}` | {who(rule)} | {said} |\n")
+    parts = [HEAD]
+    for group in sorted(groups, key=lambda name: (name == "Other", name)):
+        parts.append(f"\n## {group}\n\n| route | who | what |\n| --- | --- | --- |\n")
+        parts.extend(groups[group])
+    rows = sorted({(status, title) for _, status, title in STATUS})
+    errors = [f"| {status} | {title} |\n" for status, title in rows]
+    return "".join([*parts, ERRORS, *errors])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
