@@ -71,10 +71,11 @@ fmt: $(DEV) ## format and mend what can be mended by itself
 
 docs: $(DEV) ## write docs/settings.md anew and run every example of the documentation
 	@$(BIN)/python -m tests.docs.settings_table
+	@$(BIN)/python -m tests.docs.api_table
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
-bench: $(RUN) ## speed and quality, as ratios in one run
-	@$(BIN)/onset bench $(ARGS)
+bench: $(DEV) ## speed and quality, as ratios in one run
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(DEV) ## resolve pyproject.toml anew: pins and hashes, no addresses
 	@scripts/lock.sh $(BIN)/uv

@@ -61,7 +61,8 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
         http="httptools",
         # docs/decisions/0005: no failed conformance case, and no socket left hanging
         ws="wsproto",
-        ws_max_size=settings.max_message_bytes,
+        # larger than the session allows: that one says why before it closes
+        ws_max_size=4 * settings.max_message_bytes,
         access_log=False,
         log_level=settings.log_level,
         timeout_graceful_shutdown=1,
@@ -150,7 +151,7 @@ def _build(
             settings.hello_timeout_seconds, settings.idle_timeout_seconds
         ),
     )
-    feed = Feed(engine, url, hub)
+    feed = Feed(engine, url, hub, sockets.newest)
     background.start("commit", commit.run)
     background.start("champions", lambda: champions.run(url))
     background.start("feed", feed.run)

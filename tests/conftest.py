@@ -14,8 +14,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from app.cli import kernels
 from app.store import migrate
 from app.store.postgres import EmbeddedPostgres
+
+kernels.keep()
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 

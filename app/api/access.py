@@ -37,11 +37,15 @@ class Rule:
         Whether device keys may, too; on a path with ``{device_id}`` only their own.
     max_body_bytes : int
         Longer bodies are refused before they are read.
+    shown_once : bool
+        The answer holds a secret: it is never stored, nor given again to a repeated
+        ``Idempotency-Key``.
     """
 
     least: Role | None
     devices: bool = False
     max_body_bytes: int = 2**20
+    shown_once: bool = False
 
 
 OPEN = Rule(None)
@@ -87,11 +91,11 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PUT", "/devices/{device_id}"): OPERATOR,
     ("DELETE", "/devices/{device_id}"): ADMIN,
     ("GET", "/devices/{device_id}/signal"): VIEWER,
-    ("POST", "/devices/{device_id}/keys"): OPERATOR,
+    ("POST", "/devices/{device_id}/keys"): Rule(Role.OPERATOR, shown_once=True),
     ("WS", "/devices/{device_id}/stream"): Rule(None, devices=True),
-    ("POST", "/tickets"): Rule(Role.OPERATOR, devices=True),
+    ("POST", "/tickets"): Rule(Role.OPERATOR, devices=True, shown_once=True),
     ("GET", "/keys"): ADMIN,
-    ("POST", "/keys"): ADMIN,
+    ("POST", "/keys"): Rule(Role.ADMIN, shown_once=True),
     ("DELETE", "/keys/{key_id}"): ADMIN,
     ("GET", "/audit"): ADMIN,
 }

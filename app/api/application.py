@@ -30,6 +30,7 @@ from app.api import (
 )
 from app.api.access import RULES
 from app.api.guard import Guard
+from app.api.idempotency import PARAMETER
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -115,6 +116,8 @@ def _describe(app: FastAPI) -> None:
                 if rule is not None and rule.least is not None:
                     route["security"] = [{"key": []}]
                     route["x-least-role"] = rule.least.value
+                if method == "post":
+                    route.setdefault("parameters", []).append(PARAMETER)
                 # what is really answered, instead of FastAPI's own shape
                 route["responses"].pop("422", None)
         for unused in ("HTTPValidationError", "ValidationError"):

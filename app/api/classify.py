@@ -31,7 +31,8 @@ class ClassifyBody(Body):
     """Windows of a profile, each `[reading][channel]`; or feature vectors.
 
     `pre_roll` and `post_roll` say how many readings of each window lie before and
-    after the event: one number for all, or a list.
+    after the event: one number for all, or a list.  Without them a window is taken to
+    have what most windows of the model's training had, as a stored event's has.
     """
 
     profile: Name
@@ -42,8 +43,8 @@ class ClassifyBody(Body):
         Annotated[list[list[float]], Field(min_length=1, max_length=MAX_ROWS)] | None
     ) = None
     model_version: Number | None = None
-    pre_roll: Roll | list[Roll] = 0
-    post_roll: Roll | list[Roll] = 0
+    pre_roll: Roll | list[Roll] | None = None
+    post_roll: Roll | list[Roll] | None = None
 
     model_config = example(
         {"profile": "arm-band", "windows": [[[0.1, 0.2], [0.3, 0.1]]]}
@@ -124,14 +125,25 @@ def _predict(model: Model, body: ClassifyBody) -> list[Prediction]:
     if body.features is not None:
         return [model.predict(_array(row, 1)) for row in body.features]
     windows = body.windows or []
-    before = _each(body.pre_roll, len(windows))
-    after = _each(body.post_roll, len(windows))
+    before, after = (_each(r, len(windows)) for r in _rolls(model, body))
     said = []
     for window, pre, post in zip(windows, before, after, strict=True):
         if pre + post >= len(window):
             raise InvalidReadings("the rolls leave nothing of the window")
         said.append(classify(model, _array(window, 2), pre, post))
     return said
+
+
+Rolls = int | list[int]
+
+
+def _rolls(model: Model, body: ClassifyBody) -> tuple[Rolls, Rolls]:
+    """Give the rolls that were sent, else those that the model's windows had."""
+    if body.pre_roll is not None or body.post_roll is not None:
+        return body.pre_roll or 0, body.post_roll or 0
+    pre, post = model.card.pre_roll, model.card.post_roll
+    bare = [len(window) <= pre + post for window in body.windows or ()]
+    return [0 if b else pre for b in bare], [0 if b else post for b in bare]
 
 
 def _each(rolls: int | list[int], n: int) -> Sequence[int]:

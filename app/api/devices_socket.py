@@ -55,8 +55,14 @@ class Sockets:
     window: int
     patience: Patience
     open: dict[Connection, str] = field(default_factory=dict)
+    of_device: dict[str, set[Connection]] = field(default_factory=dict)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     draining: bool = False
+
+    def newest(self, device: str, connection: int) -> None:
+        """Hear which connection of a device is its newest; older ones close."""
+        for one in tuple(self.of_device.get(device, ())):
+            one.yield_to(connection)
 
     async def expel(self, engine: AsyncEngine) -> None:
         """Close sockets whose key is revoked or expired; looks for ever."""
@@ -128,12 +134,17 @@ async def _registered(
     sockets: Sockets, connection: Connection, key_id: str
 ) -> AsyncIterator[None]:
     sockets.open[connection] = key_id
+    sockets.of_device.setdefault(connection.device, set()).add(connection)
     sockets.empty.clear()
     sockets.metrics.connections.inc()
     try:
         yield
     finally:
         del sockets.open[connection]
+        siblings = sockets.of_device[connection.device]
+        siblings.discard(connection)
+        if not siblings:
+            del sockets.of_device[connection.device]
         if not sockets.open:
             sockets.empty.set()
         sockets.metrics.connections.dec()

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import ANYBODY, RULES, Caller, RuleBook, authenticate, authorize
+from app.api.idempotency import once
 from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
 from app.api.state import state_of
 from app.errors import OnsetError
@@ -95,7 +96,9 @@ class Guard:
         if not announced.isdecimal() or int(announced[:20]) > limit:
             await _too_large(limit)(scope, receive, send)
             return
-        await self._app(scope, _limited(receive, limit), send)
+        shown_once = any(rule.shown_once for rule, _ in found)
+        bounded = _limited(receive, limit)
+        await once(self._app, scope, bounded, send, shown_once=shown_once)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import authenticate
 from app.api.fields import DevicePath, Name, Query, stamp
-from app.api.shapes import event_answer
+from app.api.shapes import SaidAnswer, event_answer
 from app.api.state import State, current
 from app.errors import InvalidInput, Unauthenticated
 from app.service.hub import Message, SlowReader, Subscription
@@ -182,17 +182,17 @@ def happening(message: Message) -> tuple[Any, str | None]:
         case "onset":
             stream, said = message.data
             data = {"onset_seq": said.onset_seq, "onset": stamp(said.onset)}
-        case "prediction" if isinstance(message.data, tuple):
+        case "prediction" if isinstance(message.data, events.EventRow):
+            row = message.data  # it had to wait for a model
+            said = SaidAnswer.of(row.prediction)
+            whose = {"device": row.device, "boot": row.boot, "profile": row.profile}
+            data = {"event": row.id, **whose, "provisional": False, "prediction": said}
+            return data, row.profile
+        case "prediction":
             stream, said = message.data
-            answer = said.prediction
             data = {
                 "provisional": said.provisional,
-                "prediction": {
-                    "label": answer.label,
-                    "probability": answer.probability,
-                    "unknown": answer.unknown,
-                    "model_version": answer.model_version,
-                },
+                "prediction": SaidAnswer.of(said.prediction),
             }
         case "retract":
             stream, said = message.data

@@ -13,6 +13,7 @@ from importlib import import_module
 
 import typer
 
+from app.cli import kernels
 from app.errors import OnsetError
 
 COMMANDS = {
@@ -57,6 +58,7 @@ def build(words: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command that the process was started with."""
+    kernels.keep()
     try:
         build(sys.argv[1:])()
     except OnsetError as error:

@@ -239,8 +239,9 @@ function happened(kind, data) {
     const { label: name, probability, unknown } = data.prediction;
     const known = unknown ? undefined : name;
     openEvent(data, { label: known, text: `${name}? ${percent(probability)}` }, known);
-  } else if (kind === "prediction" && data.events) {
-    guarded(loadEvents); // classified later
+  } else if (kind === "prediction") {
+    const event = events.get(data.event); // it had to wait for a model
+    if (event && !event.prediction) show({ ...event, prediction: data.prediction });
   } else if (kind === "label") {
     const event = events.get(data.event);
     if (event) show({ ...event, label: { label: data.label, by: data.by } });

@@ -43,6 +43,8 @@ class Dataset:
     rate_hz : float, readings per second
     events, devices, at, labels : tuple, one of each per row
     features : float32 array (n_rows, n_features)
+    rolls : (int, int), in readings
+        The pre-roll and post-roll that most windows have.
     """
 
     profile: str
@@ -53,6 +55,7 @@ class Dataset:
     at: tuple[datetime, ...]
     labels: tuple[str, ...]
     features: Float32Array
+    rolls: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -74,6 +77,7 @@ class Dataset:
             tuple(self.at[i] for i in chosen),
             tuple(self.labels[i] for i in chosen),
             self.features[np.array(chosen, dtype=np.int64)],
+            self.rolls,
         )
 
     def without(self, events: Iterable[UUID]) -> Dataset:
@@ -105,7 +109,14 @@ def build(profile: Profile, rows: Sequence[LabelledWindow]) -> Dataset:
         at=tuple(r.at for r in ordered),
         labels=tuple(r.label for r in ordered),
         features=table,
+        rolls=_usual((r.pre_roll, r.post_roll) for r in ordered),
     )
+
+
+def _usual(rolls: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Return the most frequent pair; the smallest of several; (0, 0) of none."""
+    counted = Counter(rolls)
+    return min(counted, key=lambda pair: (-counted[pair], pair), default=(0, 0))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

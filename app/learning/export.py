@@ -58,6 +58,8 @@ def export(
         graph_sha256=digest(data),
         unknown_below=0.0,
         selftest=test,
+        pre_roll=parts[0].rolls[0],
+        post_roll=parts[0].rolls[1],
     )
     model = Model.load(data, card)
     said = np.array([model.predict(row).probabilities for row in rows])

@@ -52,6 +52,8 @@ class ModelCard:
     unknown_below : float
         A best class less probable than this is flagged ``unknown``.
     selftest : SelfTest
+    pre_roll, post_roll : int >= 0, in readings
+        What most windows of the training had: assumed of a window that comes without.
     """
 
     profile: str
@@ -64,6 +66,8 @@ class ModelCard:
     graph_sha256: str
     unknown_below: float
     selftest: SelfTest
+    pre_roll: int = 0
+    post_roll: int = 0
 
     def with_unknown_below(self, unknown_below: float) -> ModelCard:
         """Return the card with another threshold."""
@@ -98,6 +102,8 @@ class ModelCard:
                     tuple(tuple(float(v) for v in r) for r in test["rows"]),
                     tuple(tuple(float(v) for v in r) for r in test["probabilities"]),
                 ),
+                pre_roll=int(data["pre_roll"]),
+                post_roll=int(data["post_roll"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtefactError(f"the model card is not whole: {error!r}") from error

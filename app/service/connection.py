@@ -41,7 +41,7 @@ class Connection:
     ) -> None:
         self._session = session
         self._ingest = ingest
-        self._device = device
+        self.device = device
         self._window = window
         self._live: LiveStream | None = None
         self._outbox: list[Frame] = []
@@ -84,6 +84,11 @@ class Connection:
         self._update_room()
         return frames
 
+    def yield_to(self, connection: int) -> None:
+        """Close if the device has opened a newer connection, here or elsewhere."""
+        if self._live is not None and self._live.connection < connection:
+            self.superseded()
+
     def pause(self) -> None:
         """Take nothing more from the device; what it was told stays true."""
         self._paused = True
@@ -119,7 +124,7 @@ class Connection:
 
     async def _open(self, boot: str | None, profile: str | None) -> None:
         try:
-            live = await self._ingest.open(self._device, boot, profile, self)
+            live = await self._ingest.open(self.device, boot, profile, self)
         except NotFound as error:
             self.end(closes.UNKNOWN_PROFILE, str(error))
             return

@@ -91,6 +91,7 @@ class LiveStream:
         self.device = device
         self.boot = boot
         self.generation = row.generation
+        self.connection = row.connection
         self.watermark = row.watermark
         self.dirty_since = 0.0
         self.urgent = False

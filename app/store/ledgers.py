@@ -1,4 +1,4 @@
-"""The tables of what was said and done: models, predictions, labels, jobs, audit."""
+"""The tables of what was said and done: models, labels, jobs, audit, answers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Text,
     Uuid,
@@ -161,4 +162,29 @@ audit = Table(
     Column("before", JSONB),
     Column("after", JSONB),
     Index("ix_audit_object_id", "object", "id"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", LargeBinary, primary_key=True),
+    Column(
+        "key_id",
+        Text,
+        ForeignKey("api_keys.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("digest", LargeBinary, nullable=False),
+    Column("claim", Uuid, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'running'")),
+    Column("status", Integer),
+    Column("content_type", Text),
+    Column("location", Text),
+    Column("body", LargeBinary),
+    since("created_at"),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+    CheckConstraint("state IN ('running', 'done')", name="state"),
+    CheckConstraint("(state = 'done') = (status IS NOT NULL)", name="status"),
+    CheckConstraint("octet_length(body) <= 1048576", name="body"),
 )

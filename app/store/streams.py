@@ -25,6 +25,9 @@ from app.store.devices import require_name
 from app.store.engine import notify
 from app.store.tables import devices, gaps, streams
 
+CHANNEL = "onset_owners"
+"""Says which connection of a device is the newest: older ones close."""
+
 Accepted = set[tuple[str, str, int]]
 
 _LONGEST_WHY = 200
@@ -69,6 +72,8 @@ class StreamRow:
     ----------
     generation : int >= 1
         The owner's fencing number.
+    connection : int >= 1
+        Counts the device's connections, whatever their boot: the highest has it.
     watermark : int >= 0
         The last reading whose consequences are durable.
     state : bytes or None
@@ -80,6 +85,7 @@ class StreamRow:
     """
 
     generation: int
+    connection: int
     watermark: int
     state: bytes | None
     detector_version: int
@@ -154,16 +160,27 @@ async def take_over(
     ).one_or_none()
     if row is None:
         raise NotFound(f"no device {device!r}")
-    await conn.execute(
-        update(devices).where(devices.c.id == device).values(last_seen=text("now()"))
-    )
+    connection = (
+        await conn.execute(
+            update(devices)
+            .where(devices.c.id == device)
+            .values(last_seen=text("now()"), connections=devices.c.connections + 1)
+            .returning(devices.c.connections)
+        )
+    ).scalar_one()
+    await notify(conn, CHANNEL, {"device": device, "connection": connection})
     held = []
     if row.held_from is not None:
         held = await recordings.read(
             conn, device, boot, row.held_from, row.watermark + 1
         )
     return StreamRow(
-        row.generation, row.watermark, row.state, row.detector_version, held
+        row.generation,
+        connection,
+        row.watermark,
+        row.state,
+        row.detector_version,
+        held,
     )
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from app.store.columns import Time, metadata, number, since
 from app.store.ledgers import (
     audit,
+    idempotency_keys,
     jobs,
     labels,
     model_versions,
@@ -43,6 +44,7 @@ __all__ = [
     "devices",
     "events",
     "gaps",
+    "idempotency_keys",
     "jobs",
     "labels",
     "metadata",
@@ -96,6 +98,7 @@ devices = Table(
     Column("profile", Text, ForeignKey("profiles.name"), nullable=False, index=True),
     since("created_at"),
     Column("last_seen", Time),
+    Column("connections", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("length(id) BETWEEN 1 AND 200", name="id"),
 )
 

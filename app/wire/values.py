@@ -94,6 +94,7 @@ class Clock:
 
     def __init__(self, rate_hz: float, most: int) -> None:
         self._offsets = np.arange(most) / rate_hz
+        self._latest_arrival = 0.0
         self._latest_first = LATEST_TIME - float(self._offsets[-1])
 
     def said(self, time: float | list[float], n: int) -> FloatArray:
@@ -126,14 +127,22 @@ class Clock:
     def arrived(self, n: int, now: float) -> FloatArray:
         """Space `n` readings back from `now`, when the last one arrived.
 
+        Never before a reading that arrived earlier: what comes faster than the rate
+        is crowded together, and no event ends before it begins.
+
         Examples
         --------
-        >>> Clock(rate_hz=2.0, most=10).arrived(3, now=10.0).tolist()
+        >>> clock = Clock(rate_hz=2.0, most=10)
+        >>> clock.arrived(3, now=10.0).tolist()
         [9.0, 9.5, 10.0]
+        >>> clock.arrived(3, now=10.5).tolist()
+        [10.0, 10.0, 10.5]
         """
-        if n == 1:
-            return np.array([now])
-        return self._offsets[:n] + (now - float(self._offsets[n - 1]))
+        times = self._offsets[:n] + (now - float(self._offsets[n - 1]))
+        if times[0] < self._latest_arrival:
+            times = np.maximum(times, self._latest_arrival)
+        self._latest_arrival = float(times[-1])
+        return times
 
 
 @lru_cache(maxsize=4096)

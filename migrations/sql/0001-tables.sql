@@ -99,6 +99,7 @@ CREATE TABLE devices (
     profile TEXT NOT NULL,
     created_at TIMESTAMPTZ DEFAULT clock_timestamp() NOT NULL,
     last_seen TIMESTAMPTZ,
+    connections BIGINT DEFAULT 0 NOT NULL,
     CONSTRAINT pk_devices PRIMARY KEY (id),
     CONSTRAINT ck_devices_id CHECK (length(id) BETWEEN 1 AND 200),
     CONSTRAINT fk_devices_profile FOREIGN KEY (profile) REFERENCES profiles (name)

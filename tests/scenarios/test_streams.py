@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import json
 import random
 
 import pytest
+from websockets.asyncio.client import connect
 
 from app.errors import Unauthenticated
 from tests.scenarios.served import Served, bursts, events_of, register
@@ -123,3 +125,27 @@ async def stream_until_refused(service: Served) -> None:
             for _ in range(120):
                 await stream.send(bursts(1, 6, 0))
                 await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("boot", ["the same", "another"])
+async def test_a_silent_old_connection_is_closed_when_the_device_comes_again(
+    service: Served, boot: str
+):
+    async with service.api() as api:
+        keys = await register(api, ["band-1"], PROFILE, "arm-band")
+    url = f"{service.url.replace('http', 'ws')}/devices/band-1/stream"
+    access = {"Authorization": f"Bearer {keys['band-1']}"}
+    async with (
+        connect(url, additional_headers=access) as old,
+        connect(url, additional_headers=access) as new,
+    ):
+        for line, name in ((old, "the same"), (new, boot)):
+            await line.send(json.dumps({"type": "hello", "boot": name}))
+            assert json.loads(await line.recv())["type"] == "welcome"
+        async with asyncio.timeout(5):
+            assert json.loads(await old.recv())["title"] == "superseded"
+            await old.wait_closed()
+        assert old.close_code == 4409
+        await new.send(json.dumps({"type": "readings", "seq": 1, "values": [[0] * 6]}))
+        async with asyncio.timeout(5):
+            assert json.loads(await new.recv()) == {"type": "ack", "ack": 1}
