@@ -182,8 +182,8 @@ class _Recorder:
         self._size += len(message.get("body", b""))
         ends = message["type"] == "http.response.body" and not message.get("more_body")
         if ends:
-            self._settled = True
             await self._settle(self._answer())
+            self._settled = True
         if ends or self._size > MAX_BODY_BYTES:
             held, self._held = self._held, []
             for one in held:

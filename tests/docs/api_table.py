@@ -26,6 +26,7 @@ every field with examples, `GET /asyncapi.json` the [device socket](protocol.md)
 - Long work answers 202 with `Location: /jobs/{id}`.
 - `POST /classify` of a stored window answers what the device was told, bit for bit, if
   it also gets the `pre_roll`, `post_roll` and `model_version` of the event.
+- Every POST takes an `Idempotency-Key`, see [below](#sending-again).
 
 ```sh run server
 curl -sf "$ONSET_URL/events?limit=2" -H "Authorization: Bearer $ONSET_KEY"
@@ -35,6 +36,34 @@ curl -s "$ONSET_URL/events?bogus=1" -H "Authorization: Bearer $ONSET_KEY"
 """
 
 ERRORS = """\
+
+## Sending again
+
+Who did not hear the answer to a POST may send it again. With the same
+`Idempotency-Key` (1 to 255 printable ASCII characters of your choice, new for each
+intention) it is not done twice: for 24 hours the first answer comes again, with
+`Idempotency-Replayed: true`. A key counts for one API key and one path.
+
+| the same key again | answer |
+| --- | --- |
+| with the same query, `Content-Type` and body | the first answer |
+| with another one | 422 |
+| while the first one is still running | 409 |
+| after a minute without an answer: its process died | done again |
+| after an answer of 5xx or above 1 MiB | done again |
+| where the answer was a secret | 409, secrets are not stored |
+
+Secrets are the answers of `POST /keys`, `/devices/{device_id}/keys` and `/tickets`.
+
+```sh run server
+send() { curl -s -i -X POST "$ONSET_URL/keys" -H "Authorization: Bearer $ONSET_KEY" \\
+  -H "Content-Type: application/json" -H "Idempotency-Key: ada-1" -d "$1"; }
+send '{"name": "ada", "role": "captain"}'
+send '{"name": "ada", "role": "captain"}' | grep -i "^idempotency-replayed: true"
+send '{"name": "ada", "role": "viewer"}' | grep "another request"
+```
+
+Labels, imports and retraining are idempotent without a key, too.
 
 ## Errors
 

@@ -82,6 +82,7 @@ async def test_a_stored_window_classified_again_gives_the_streamed_answer_bit_fo
     async with service.api() as api, device(service, api, heard) as line:
         first = await bootstrap(api, PLUG)
         await send(line, simulate(PLUG, "plug-1", 300))
+        await line.end()
         events = [await api.event(e["id"]) async for e in streamed(api)]
         told = {str(m.event): m for m in heard if not m.provisional}
         assert len(events) == len(told) >= 10

@@ -1,0 +1,138 @@
+"""Any kind of device, all at once: each is served by its own models, by no other's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.client import DeviceStream, Onset
+from app.domain import Float32Array
+from app.errors import Conflict, InvalidInput, InvalidReadings, NotFound
+from app.simulate.operator import true_event
+from app.simulate.recording import Recording
+from app.simulate.signals import Pack, packs
+from tests.scenarios.served import Served, register
+from tests.scenarios.test_labels import body, bootstrap, send, simulate, streaming
+
+PACKS = packs()
+HISTORY_SECONDS = {"arm-band": 350.0, "smart-plug": 1200.0, "pump": 650.0}
+UNITS = 2
+
+
+async def test_three_kinds_of_device_stream_at_once_each_to_its_own_models(
+    service: Served,
+):
+    service.start("trainer")
+    async with service.api() as api:
+        versions = await asyncio.gather(
+            *(live(service, api, pack) for pack in PACKS.values())
+        )
+        for pack, version in zip(PACKS.values(), versions, strict=True):
+            name = pack.profile.name
+            assert [m["version"] async for m in api.models(name)] == [version]
+            events = [e async for e in streamed(api, pack)]
+            assert {e["prediction"]["model_version"] for e in events} == {version}
+            assert {e["prediction"]["label"] for e in events} == set(pack.classes)
+            assert {e["profile"] for e in events} == {name}
+            assert correct(events, pack) >= 0.9
+    assert len(set(versions)) == len(PACKS) == 3
+
+
+async def test_a_profiles_model_is_given_to_no_other_profiles_window(service: Served):
+    service.start("trainer")
+    plug, pump = PACKS["smart-plug"], PACKS["pump"]
+    async with service.api() as api, connected(service, api, pump) as unserved:
+        version = await live(service, api, plug)
+        await send(unserved[0], recording(pump, 0))
+        assert [m async for m in api.models("pump")] == []
+        events = [e async for e in streamed(api, pump)]
+        assert len(events) >= 5
+        assert [e["prediction"] for e in events] == [None] * len(events)
+        window = await api.window(events[0]["id"])
+        with pytest.raises(NotFound, match="pump has no model version"):
+            await api.classify("pump", [window], model_version=version)
+        with pytest.raises(InvalidInput, match=r"\(\d+, 6\) must be \(n_readings, 3\)"):
+            await api.classify("smart-plug", [window])
+
+
+@pytest.mark.parametrize(
+    "subprotocol",
+    [
+        "onset.v1.json",
+        pytest.param(
+            "onset.v1.msgpack",
+            marks=pytest.mark.xfail(
+                raises=Conflict,
+                reason="a block of 50 x 6 values is taken for 100 x 3",
+                strict=True,
+            ),
+        ),
+    ],
+)
+async def test_readings_of_another_kind_of_device_are_refused_and_leave_no_event(
+    service: Served, subprotocol: str
+):
+    plug, pump = PACKS["smart-plug"], PACKS["pump"]
+    async with service.api() as api:
+        keys = await register(api, ["plug-1"], body(plug), "smart-plug")
+        line = service.device("plug-1", keys["plug-1"], subprotocol=subprotocol)
+        with pytest.raises(InvalidReadings, match="channels"):
+            await play(line, recording(pump, 0).values[:50])
+        with pytest.raises(Conflict, match="smart-plug"):
+            await api.put_profile("smart-plug", body(pump))
+        assert [e async for e in api.events()] == []
+
+
+async def live(service: Served, api: Onset, pack: Pack) -> int:
+    """Declare a pack, train it on history, and stream all its devices at once."""
+    async with connected(service, api, pack) as streams:
+        version = await bootstrap(api, pack, HISTORY_SECONDS[pack.profile.name])
+        await asyncio.gather(
+            *(send(stream, recording(pack, n)) for n, stream in enumerate(streams))
+        )
+    return version
+
+
+async def play(line: DeviceStream, values: Float32Array) -> None:
+    """Connect and send readings, until they are durable."""
+    async with line:
+        await line.send(values)
+        await line.drained()
+
+
+@asynccontextmanager
+async def connected(
+    service: Served, api: Onset, pack: Pack
+) -> AsyncIterator[list[DeviceStream]]:
+    """Connect the devices of a pack."""
+    names = [f"{pack.profile.name}-{n}" for n in range(UNITS)]
+    async with streaming(service, api, pack, names) as streams:
+        yield list(streams.values())
+
+
+def recording(pack: Pack, number: int) -> Recording:
+    """Make what a device of a pack has to say."""
+    name = pack.profile.name
+    return simulate(pack, f"{name}-{number}", HISTORY_SECONDS[name] / 4)
+
+
+async def streamed(api: Onset, pack: Pack) -> AsyncIterator[dict[str, Any]]:
+    """Read the events that a detector found."""
+    async for event in api.events(profile=pack.profile.name):
+        if "imported" not in event["flags"]:
+            yield event
+
+
+def correct(events: list[dict[str, Any]], pack: Pack) -> float:
+    """Share of right answers among the events that really happened."""
+    played = {f"{pack.profile.name}-{n}": recording(pack, n) for n in range(UNITS)}
+    right = []
+    for event in events:
+        seqs = event["onset_seq"], event["offset_seq"]
+        truth = true_event(played[event["device"]], *seqs)
+        if truth is not None:
+            right.append(truth.label == event["prediction"]["label"])
+    return float(np.mean(right))
