@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",  # a browser asks whether its copy is still the one
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; "

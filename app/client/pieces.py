@@ -83,7 +83,7 @@ def message(piece: Piece, *, blocks: bool) -> messages.Readings | messages.Skip:
     if piece.times is not None:
         times: list[float] = piece.times.tolist()
         time = times if len(times) == len(piece) else times[0]
-    return messages.Readings(values, piece.first_seq, time)
+    return messages.Readings(values, piece.first_seq, time, len(piece))
 
 
 def matrix(values: ArrayLike, n_channels: int | None) -> Float32Array:

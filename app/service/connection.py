@@ -66,7 +66,10 @@ class Connection:
 
     async def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the device; `now` in seconds since the epoch."""
+        before = self._session.resent
         await self._act(self._session.receive(frame, now))
+        if self._live is not None and self._session.resent > before:
+            self._live.count_resent(self._session.resent - before)
 
     async def room(self) -> None:
         """Wait while the window or the outbox is full, or reading is paused."""

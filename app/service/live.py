@@ -108,6 +108,7 @@ class LiveStream:
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
         self._provisional_at = 0
+        self._missing = int(stream.missing.sum())
         self._changes = self._in_flight = self._settled = 0
         self._signal_topic = f"signal:{device}"
 
@@ -142,6 +143,10 @@ class LiveStream:
                 Message("signal", (self, readings)), topic=self._signal_topic
             )
         return self._digest(self._stream.receive(readings))
+
+    def count_resent(self, n: int) -> None:
+        """Count readings that were dropped because they were known."""
+        self._shared.metrics.resent_readings.inc(n)
 
     def skip(self, to: int, why: str) -> list[Output]:
         """Take note of a gap that the device announced."""
@@ -239,6 +244,9 @@ class LiveStream:
         new = stream.next_seq - 1
         opened = stream.open_from()
         gaps = (*self._gaps, *stream.take_gaps())
+        missing = stream.missing
+        self._shared.metrics.missing_values.inc(int(missing.sum()) - self._missing)
+        self._missing = int(missing.sum())
         self._shared.metrics.gaps.inc(len(gaps))
         commit = StreamCommit(
             device=self.device,
@@ -253,7 +261,7 @@ class LiveStream:
             readings=self._to_store(opened),
             keep_from=opened,
             gaps=gaps,
-            missing=tuple(int(n) for n in stream.missing),
+            missing=tuple(int(n) for n in missing),
         )
         self._told = new
         self._in_flight = self._changes

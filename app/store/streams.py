@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Event, Gap, Prediction, Readings
@@ -23,7 +22,20 @@ from app.errors import NotFound
 from app.store import events, recordings
 from app.store.devices import require_name
 from app.store.engine import notify
-from app.store.tables import devices, gaps, streams
+from app.store.stream_list import StreamInfo, list_, list_gaps
+from app.store.tables import devices
+
+__all__ = [
+    "CHANNEL",
+    "Accepted",
+    "StreamCommit",
+    "StreamInfo",
+    "StreamRow",
+    "commit",
+    "list_",
+    "list_gaps",
+    "take_over",
+]
 
 CHANNEL = "onset_owners"
 """Says which connection of a device is the newest: older ones close."""
@@ -125,20 +137,6 @@ class StreamCommit:
     missing: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
-    """A stream as people see it."""
-
-    device: str
-    boot: str
-    generation: int
-    watermark: int
-    detector_version: int
-    missing: tuple[int, ...]
-    created_at: datetime
-    last_seen: datetime
-
-
 async def take_over(
     conn: AsyncConnection, device: str, boot: str, detector_version: int
 ) -> StreamRow:
@@ -234,40 +232,6 @@ async def commit(conn: AsyncConnection, batch: Sequence[StreamCommit]) -> Accept
     if found:
         await notify(conn, events.CHANNEL)
     return accepted
-
-
-async def list_(conn: AsyncConnection, device: str) -> list[StreamInfo]:
-    """Return the streams of a device, newest first."""
-    s = streams.c
-    rows = await conn.execute(
-        select(
-            s.device,
-            s.boot,
-            s.generation,
-            s.watermark,
-            s.detector_version,
-            s.missing,
-            s.created_at,
-            s.last_seen,
-        )
-        .where(s.device == device)
-        .order_by(s.created_at.desc(), s.boot)
-    )
-    return [
-        StreamInfo(*row[:5], tuple(row.missing), row.created_at, row.last_seen)
-        for row in rows
-    ]
-
-
-async def list_gaps(conn: AsyncConnection, device: str, boot: str) -> list[Gap]:
-    """Return the gaps of a stream, in its order."""
-    g = gaps.c
-    rows = await conn.execute(
-        select(g.first_seq, g.next_seq, g.why)
-        .where(g.device == device, g.boot == boot)
-        .order_by(g.first_seq, g.next_seq)
-    )
-    return [Gap(*row) for row in rows]
 
 
 def _require_sound(batch: Sequence[StreamCommit]) -> None:

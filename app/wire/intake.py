@@ -42,6 +42,8 @@ class Intake:
         blocks: bool,
     ) -> None:
         self.next_seq = next_seq
+        self.resent = 0
+        """Readings dropped so far because they were known."""
         self._numbered = numbered
         self._blocks = blocks
         self._n_channels = profile.n_channels
@@ -62,11 +64,18 @@ class Intake:
             seq = self._check_seq(seq)
         values = self._matrix(message.values)
         n = len(values)
+        if message.n is not None and message.n != n:
+            raise Refused(
+                closes.WRONG_CHANNELS,
+                f"values has {n} readings of {self._n_channels} channels, "
+                f"but n={_short(message.n)}",
+            )
         if message.time is None:
             times = self._clock.arrived(n, now)
         else:
             times = self._times(message.time, n)
         known = expected - seq
+        self.resent += min(known, n)
         if known >= n:
             return None
         if seq + n - 1 > messages.MAX_SEQ:

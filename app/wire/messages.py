@@ -51,6 +51,14 @@ Time: TypeAlias = Annotated[
     float | list[float] | None,
     _meta("Seconds since the epoch of the first reading, or one per reading."),
 ]
+Count: TypeAlias = Annotated[
+    int | None,
+    _meta(
+        "How many readings `values` has: one that comes out differently is refused. "
+        "Say it with a block, which does not show its own shape.",
+        minimum=1,
+    ),
+]
 EventId: TypeAlias = Annotated[UUID, _meta("The same again on every replay.")]
 Instant: TypeAlias = Annotated[
     str, _meta("RFC 3339, UTC, microseconds.", format="date-time")
@@ -70,6 +78,7 @@ class Readings(Struct, tag="readings", frozen=True, gc=False):
     values: Values
     seq: Seq = None
     time: Time = None
+    n: Count = None
 
 
 class Skip(Struct, tag="skip", frozen=True):

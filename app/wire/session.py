@@ -90,6 +90,11 @@ class Session(Answers):
         """Whether the device said `end`."""
         return self._state is _State.ENDED
 
+    @property
+    def resent(self) -> int:
+        """Readings dropped so far because they were known."""
+        return 0 if self._intake is None else self._intake.resent
+
     def receive(self, frame: Frame, now: float) -> list[Action]:
         """Take a frame that arrived at `now`, in seconds since the epoch."""
         if self._state is _State.CLOSED:

@@ -89,6 +89,12 @@ class Served:
                 process.wait()
         self._running.clear()
 
+    def resident_mib(self, command: str = "serve") -> float:
+        """Return the memory that a command holds (Linux)."""
+        status = Path(f"/proc/{self._running[command].pid}/status").read_text()
+        (line,) = [row for row in status.splitlines() if row.startswith("VmRSS")]
+        return int(line.split()[1]) / 1024
+
     def log(self, command: str = "serve") -> str:
         """Read what a command said."""
         return (self._folder / f"{command}.log").read_text(errors="replace")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,12 @@ from tests.scenarios.served import Served, register
 from tests.scenarios.test_labels import body, bootstrap, send, simulate, streaming
 
 PACKS = packs()
-HISTORY_SECONDS = {"arm-band": 350.0, "smart-plug": 1200.0, "pump": 650.0}
+HISTORY_SECONDS = {
+    "arm-band": 350.0,
+    "smart-plug": 1200.0,
+    "pump": 650.0,
+    "twin": 1200.0,
+}
 UNITS = 2
 
 
@@ -43,33 +49,26 @@ async def test_three_kinds_of_device_stream_at_once_each_to_its_own_models(
 
 async def test_a_profiles_model_is_given_to_no_other_profiles_window(service: Served):
     service.start("trainer")
-    plug, pump = PACKS["smart-plug"], PACKS["pump"]
-    async with service.api() as api, connected(service, api, pump) as unserved:
+    plug = PACKS["smart-plug"]
+    twin = replace(plug, profile=replace(plug.profile, name="twin"))  # same channels
+    async with service.api() as api, connected(service, api, twin) as unserved:
         version = await live(service, api, plug)
-        await send(unserved[0], recording(pump, 0))
-        assert [m async for m in api.models("pump")] == []
-        events = [e async for e in streamed(api, pump)]
+        await send(unserved[0], recording(twin, 0))
+        events = [e async for e in streamed(api, twin)]
         assert len(events) >= 5
         assert [e["prediction"] for e in events] == [None] * len(events)
         window = await api.window(events[0]["id"])
-        with pytest.raises(NotFound, match="pump has no model version"):
-            await api.classify("pump", [window], model_version=version)
-        with pytest.raises(InvalidInput, match=r"\(\d+, 6\) must be \(n_readings, 3\)"):
-            await api.classify("smart-plug", [window])
+        with pytest.raises(NotFound, match=f"twin has no model version {version}"):
+            await api.classify("twin", [window], model_version=version)
+        with pytest.raises(InvalidInput, match=r"4\) must be \(n_readings, 3\)"):
+            await api.classify("smart-plug", [np.zeros((20, 4))])
 
 
 @pytest.mark.parametrize(
     "subprotocol",
     [
         "onset.v1.json",
-        pytest.param(
-            "onset.v1.msgpack",
-            marks=pytest.mark.xfail(
-                raises=Conflict,
-                reason="a block of 50 x 6 values is taken for 100 x 3",
-                strict=True,
-            ),
-        ),
+        "onset.v1.msgpack",
     ],
 )
 async def test_readings_of_another_kind_of_device_are_refused_and_leave_no_event(

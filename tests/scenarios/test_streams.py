@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import sys
 
 import pytest
 from websockets.asyncio.client import connect
@@ -149,3 +150,23 @@ async def test_a_silent_old_connection_is_closed_when_the_device_comes_again(
         await new.send(json.dumps({"type": "readings", "seq": 1, "values": [[0] * 6]}))
         async with asyncio.timeout(5):
             assert json.loads(await new.recv()) == {"type": "ack", "ack": 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")
+async def test_a_million_readings_through_one_connection_leave_memory_flat(
+    service: Served,
+):
+    async with service.api() as api:
+        keys = await register(api, ["band-1"], PROFILE, "arm-band")
+    block = bursts(20_000, 6, 0)
+    async with service.device("band-1", keys["band-1"], boot="b") as stream:
+        resident = []
+        for turn in range(50):
+            for at in range(0, len(block), 1000):
+                await stream.send(block[at : at + 1000])
+            if turn in (9, 49):
+                await stream.drained()
+                resident.append(service.resident_mib())
+    assert stream.acked == 1_000_000
+    assert stream.connections == 1
+    assert resident[1] - resident[0] < 16

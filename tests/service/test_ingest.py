@@ -38,6 +38,7 @@ class Service:
     engine: AsyncEngine
     commit: GroupCommit
     ingest: Ingest
+    metrics: Metrics
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     async def connect(self, device: str = "band-1", window: int = 4096) -> "Line":
@@ -84,7 +85,7 @@ async def service(database_url: str) -> AsyncIterator[Service]:
     commit = GroupCommit(engine, metrics, Pace(0.005, 0.05))
     shared = Shared(NoModels(), commit, Hub(), metrics, 1.0)
     running = asyncio.create_task(commit.run())
-    yield Service(engine, commit, Ingest(engine, shared))
+    yield Service(engine, commit, Ingest(engine, shared), metrics)
     running.cancel()
     await engine.dispose()
 
@@ -202,3 +203,29 @@ async def test_a_new_detector_version_closes_the_open_event_with_a_gap(
     assert [row.flags for row in rows] == [("gap",)] or rows[0].flags == ["gap"]
     assert "was followed by" in gap.why
     assert again.said("welcome")[0]["detector_version"] == put.detector.number
+
+
+async def test_each_stage_gives_on_what_it_took_or_says_that_it_dropped_it(
+    service: Service,
+):
+    def count(name: str) -> float:
+        samples = (s for m in service.metrics.registry.collect() for s in m.samples)
+        return sum(s.value for s in samples if s.name == f"onset_{name}_total")
+
+    values = signal()
+    values[100:103] = np.nan
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    for at in range(0, 3000, 100):
+        rows = np.where(np.isnan(values), None, values)[at : at + 100].tolist()
+        await line.say(type="readings", seq=at + 1, values=rows)
+    await line.say(type="readings", seq=2901, values=values[2900:].tolist())
+    await service.commit.drained()
+    assert count("readings") == 3000
+    assert count("resent_readings") == 100
+    assert count("missing_values") == 6
+    assert count("events_detected") == len(await found(service)) > 0
+    assert count("events_detected") == count("events_stored")
+    assert count("events_detected") == count("predictions") + count(
+        "events_unclassified"
+    ) + count("predictions_failed")

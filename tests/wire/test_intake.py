@@ -101,3 +101,12 @@ def test_a_broken_clock_is_clamped_and_costs_no_reading(
     assert got.device_times
     for at in got.times:
         datetime.fromtimestamp(at, UTC)
+
+
+def test_a_block_of_another_width_is_refused_where_it_says_its_size() -> None:
+    wide = np.zeros((50, 4), "<f4").tobytes()  # the profile has two channels
+    said = {"type": "readings", "seq": 1, "values": wide}
+    for n, kind in ((50, Close), (100, Accept)):
+        frame = msgspec.msgpack.encode({**said, "n": n})
+        action = only(opened(codec=MSGPACK).receive(frame, NOW), kind)
+        assert n == 100 or action.code == 4410

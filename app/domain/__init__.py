@@ -1,0 +1,55 @@
+"""The values that everything else is about: frozen, without behaviour that waits.
+
+Arrays are numpy; times are aware UTC `datetime`, or float seconds since the epoch
+where an array of them is meant; a `seq` is the number of a reading within its
+(device, boot), counted from 1.
+"""
+
+from app.domain.answers import Label, LabelledWindow, Prediction, Role
+from app.domain.arrays import Float32Array, FloatArray, Json
+from app.domain.profile import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    Channel,
+    DetectorVersion,
+    Profile,
+    RetrainPolicy,
+)
+from app.domain.stream import (
+    EVENT_NAMESPACE,
+    Event,
+    Flag,
+    Gap,
+    Onset,
+    Readings,
+    Retraction,
+    Span,
+    event_id,
+    utc,
+)
+
+__all__ = [
+    "EVENT_NAMESPACE",
+    "MAX_CHANNELS",
+    "MAX_RATE_HZ",
+    "Channel",
+    "DetectorVersion",
+    "Event",
+    "Flag",
+    "Float32Array",
+    "FloatArray",
+    "Gap",
+    "Json",
+    "Label",
+    "LabelledWindow",
+    "Onset",
+    "Prediction",
+    "Profile",
+    "Readings",
+    "Retraction",
+    "RetrainPolicy",
+    "Role",
+    "Span",
+    "event_id",
+    "utc",
+]

@@ -1,0 +1,102 @@
+"""What a kind of device declares once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from app.domain.arrays import Json
+from app.errors import InvalidProfile
+
+MAX_CHANNELS = 256
+MAX_RATE_HZ = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One measured quantity of a device, with the unit of its readings."""
+
+    name: str
+    unit: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainPolicy:
+    """When and how the models of a profile are trained again.
+
+    Parameters
+    ----------
+    every_labels : int > 0 or None
+        Train when so many labels have come since the last training; None never.
+    every_seconds : float > 0 or None
+        Train when so much time has passed since the last training and at least
+        one label is new; None never.
+    mode : {"auto", "full", "incremental"}
+        ``auto`` trains both kinds of challenger where the estimator allows.
+    estimator : str
+        Name of a `learning` estimator, or ``auto`` to let the trainer choose.
+    promote : {"auto", "never"}
+        Whether a challenger that earned it becomes champion by itself.
+    """
+
+    every_labels: int | None = 20
+    every_seconds: float | None = None
+    mode: str = "auto"
+    estimator: str = "auto"
+    promote: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a kind of device declares once.
+
+    Parameters
+    ----------
+    name : str
+    channels : tuple of Channel, 1..256, names unique
+    rate_hz : float, readings per second, 0 < rate_hz <= 10 000
+    classes : tuple of str
+        Labels that are offered to people; training takes them from the labels.
+    max_hold_seconds : float >= 0
+        How long the last good value stands in for missing ones; longer is a gap.
+    max_gap_seconds : float > 0 or None
+        Reading times further apart than this are a gap; None never.
+    record : bool
+        Keep every raw reading, not only those of events.
+    retrain : RetrainPolicy
+    """
+
+    name: str
+    channels: tuple[Channel, ...]
+    rate_hz: float
+    classes: tuple[str, ...] = ()
+    max_hold_seconds: float = 1.0
+    max_gap_seconds: float | None = None
+    record: bool = False
+    retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+
+    def __post_init__(self) -> None:
+        names = [c.name for c in self.channels]
+        if not 1 <= len(names) <= MAX_CHANNELS:
+            raise InvalidProfile(
+                f"{len(names)} channels: must be between 1 and {MAX_CHANNELS}"
+            )
+        if len(set(names)) != len(names):
+            raise InvalidProfile("channel names must be unique")
+        if not 0 < self.rate_hz <= MAX_RATE_HZ:
+            raise InvalidProfile(
+                f"rate_hz={self.rate_hz} must be above 0 and at most {MAX_RATE_HZ:g}"
+            )
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorVersion:
+    """Immutable detector settings by number; the number is unique over all profiles."""
+
+    number: int
+    profile: str
+    settings: Json
