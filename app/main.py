@@ -163,8 +163,7 @@ def _build(
         reasons = background.problems()
         if not started.is_set():
             reasons.append("starting: champions are not loaded yet")
-        if commit.away_since is not None:
-            reasons.append("database: commits fail, nothing is acknowledged")
+        reasons += filter(None, [commit.problem()])
         if sockets.draining:
             reasons.append("draining: the service is going down")
         return reasons

@@ -85,6 +85,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PUT", "/profiles/{name}"): OPERATOR,
     ("GET", "/profiles/{name}/history"): VIEWER,
     ("GET", "/profiles/{name}/status"): VIEWER,
+    ("GET", "/profiles/{name}/drift"): VIEWER,
     ("POST", "/profiles/{name}/rollback"): OPERATOR,
     ("GET", "/devices"): VIEWER,
     ("GET", "/devices/{device_id}"): Rule(Role.VIEWER, devices=True),

@@ -16,6 +16,7 @@ from app import __version__
 from app.api import (
     classify,
     devices,
+    drift,
     events,
     health,
     imports,
@@ -49,6 +50,7 @@ def routers() -> Sequence[APIRouter]:
         jobs.router,
         models.router,
         profiles.router,
+        drift.router,
         devices.router,
         keys.router,
         live.router,

@@ -1,4 +1,4 @@
-"""Drift: whether recent events still look like what a model learnt, and is right on.
+"""Drift: whether recent events look like what a model learnt, and it is still right.
 
 Three signals share one budget of false alarms per look, a third each (Bonferroni, so
 it holds however they depend on each other):
@@ -209,8 +209,9 @@ def _error(reference: Sample, recent: Sample, share: float) -> Signal:
         return _silent(ERROR, n, m, lacking)
     if lacking := _lacking(m, MIN_HOLDOUT, "held-out events"):
         return _silent(ERROR, n, m, lacking)
-    table = [[n - recent.right, recent.right], [m - reference.right, reference.right]]
-    p = float(fisher_exact(table, alternative="greater").pvalue)
+    now = n - recent.right, recent.right
+    before = m - reference.right, reference.right
+    p = float(fisher_exact(np.array([now, before]), alternative="greater").pvalue)
     was, is_ = reference.right / m, recent.right / n
     told = f"accuracy {is_:.2f} on {n} recent labels, {was:.2f} on {m} held-out ones"
     alarm = p <= share
@@ -229,10 +230,9 @@ def _silent(kind: str, n: int, n_reference: int, why: str) -> Signal:
 
 def _distance(a: Float32Array | FloatArray, b: Float32Array | FloatArray) -> float:
     """Return the largest distance of two empirical distribution functions."""
-    a, b = np.sort(a), np.sort(b)
     at = np.concatenate([a, b])
-    below_a = np.searchsorted(a, at, side="right") / len(a)
-    below_b = np.searchsorted(b, at, side="right") / len(b)
+    below_a = np.searchsorted(np.sort(a), at, side="right") / len(a)
+    below_b = np.searchsorted(np.sort(b), at, side="right") / len(b)
     return float(np.abs(below_a - below_b).max())
 
 

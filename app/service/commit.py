@@ -29,6 +29,8 @@ log = structlog.get_logger()
 MAX_STREAMS = 500
 """Streams in one transaction: 500 keep it near 50 ms."""
 COMMIT_TIMEOUT_SECONDS = 15.0
+SLOW_SECONDS = 3.0
+"""A commit that takes longer is told to the load balancer."""
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -85,8 +87,17 @@ class GroupCommit:
         self._hurry = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self.away_since: float | None = None
-        """Monotonic time since when the database refuses commits, else None."""
+        self._away_since: float | None = None
+        self._trying_since: float | None = None
+
+    def problem(self) -> str | None:
+        """Say why nothing is acknowledged at present, None when all is well."""
+        if self._away_since is not None:
+            return "database: commits fail, nothing is acknowledged"
+        since = self._trying_since
+        if since is not None and time.monotonic() - since > SLOW_SECONDS:
+            return "database: a commit gets no answer, nothing is acknowledged"
+        return None
 
     def touch(self, stream: Committable, *, urgent: bool = False) -> None:
         """Say that a stream has something to commit."""
@@ -161,6 +172,7 @@ class GroupCommit:
         """Store the batch, again and again while the store is away."""
         tries = 0
         while True:
+            self._trying_since = time.monotonic()
             try:
                 with self._metrics.commit_seconds.time():
                     async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
@@ -174,7 +186,7 @@ class GroupCommit:
                 tries += 1
             else:
                 break
-        self.away_since = None
+        self._away_since = self._trying_since = None
         self._metrics.commits.inc()
         for stream, commit in batch:
             if (commit.device, commit.boot, commit.generation) in accepted:
@@ -189,6 +201,7 @@ class GroupCommit:
             for one in batch:
                 await self._persist([one])
             return
+        self._away_since = self._trying_since = None
         ((stream, commit),) = batch
         why = str(error.__cause__ or error)
         log.error("stream_refused", device=commit.device, boot=commit.boot, error=why)
@@ -196,7 +209,7 @@ class GroupCommit:
 
     async def _wait(self, tries: int, error: BaseException) -> None:
         self._metrics.commit_retries.inc()
-        if self.away_since is None:
-            self.away_since = time.monotonic()
+        if self._away_since is None:
+            self._away_since = time.monotonic()
             log.warning("database_away", error=type(error).__name__)
         await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])

@@ -36,7 +36,7 @@ async def play(
             at += n
             if calm is not None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(calm.wait(), rng.uniform(0, 5))
+                    await asyncio.wait_for(calm.wait(), rng.uniform(0, 4))
 
 
 @pytest.mark.timeout(400)
@@ -57,7 +57,7 @@ async def test_killing_the_service_20_times_changes_no_event(service: Served):
         rng = random.Random(7)
         kills = 0
         while kills < KILLS:
-            await asyncio.sleep(rng.uniform(0.1, 1.5))
+            await asyncio.sleep(rng.uniform(0.1, 0.8))
             assert not playing.done(), f"over after {kills} kills: too short a run"
             service.kill()
             kills += 1

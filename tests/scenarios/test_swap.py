@@ -5,12 +5,12 @@ import contextlib
 import random
 import time
 
-from app.store.artefacts import Artefacts
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.learning import classify
 from app.service.champion import Champions
 from app.store import models
+from app.store.artefacts import Artefacts
 from tests.service.scene import add_version, profile_of, put_profile, window
 
 SWAPS = 50

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from app.store.artefacts import Artefacts
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.store import engine as database
+from app.store.artefacts import Artefacts
 
 
 @pytest.fixture

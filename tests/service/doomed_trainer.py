@@ -11,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.store.artefacts import Artefacts
-
 from app.service import publish, trainer, training
 from app.store import jobs
+from app.store.artefacts import Artefacts
 
 PACE = trainer.Pace(poll=0.2, heartbeat=0.2, stalled=0.8, report=0.1, grace=0.5)
 

@@ -157,3 +157,18 @@ async def test_of_two_connections_of_one_stream_only_the_later_one_commits(store
         assert (new.acked, new.ended) == (4, None)
         assert (old.acked, old.ended) == (0, "superseded")
         store.watermarks.clear()
+
+
+async def test_a_store_that_is_away_is_a_problem_until_it_is_back(store):
+    stream = FakeStream("a")
+    store.faults = ["away"] * 50
+    async with running(store) as group:
+        assert group.problem() is None
+        stream.received = 1
+        group.touch(stream)
+        while store.faults:
+            await asyncio.sleep(0)
+            seen = group.problem()
+        assert seen == "database: commits fail, nothing is acknowledged"
+        await group.drained()
+        assert group.problem() is None
