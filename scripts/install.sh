@@ -54,8 +54,9 @@ with_uv() {
         "$tool/bin/uv" venv --quiet --no-project --python "$(command -v "$python")" \
             "$venv" || return
     fi
+    # compiled here, because a service that comes back must not wait for that
     "$tool/bin/uv" pip sync --quiet --python "$venv/bin/python" --require-hashes \
-        "$lock" || return
+        --compile-bytecode "$lock" || return
     "$tool/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps -e .
 }
 
@@ -76,3 +77,4 @@ if ! with_uv; then
     say "uv could not do it; trying plain pip ..."
     with_pip
 fi
+"$venv/bin/python" -m compileall -qq app

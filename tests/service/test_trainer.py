@@ -215,8 +215,13 @@ async def trained_until_killed(database_url: str, folder: Path, step: str) -> in
         *(database_url, str(folder), step),
         cwd=CHECKOUT,
     )
-    async with asyncio.timeout(60):
-        return await process.wait()
+    try:
+        async with asyncio.timeout(60):
+            return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_a_job_that_kills_every_worker_fails_in_the_end(engine: AsyncEngine):
