@@ -40,7 +40,7 @@ class Json:
     Examples
     --------
     >>> Json().decode('{"type":"readings","values":[[1,null]]}')
-    Readings(values=[[1.0, None]], seq=None, time=None)
+    Readings(values=[[1.0, None]], seq=None, time=None, n=None)
     """
 
     text = True
