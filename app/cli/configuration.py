@@ -10,8 +10,9 @@ from pydantic import SecretStr, ValidationError
 
 from app.errors import InvalidInput
 from app.settings import Settings
+from app.store import private
 
-ADMIN_KEY_FILE = "admin.key"
+ADMIN_KEY_FILE = private.ADMIN_KEY
 DATABASE_URL_FILE = "database.url"
 
 
@@ -85,16 +86,6 @@ def read_private(path: Path) -> str | None:
         return path.read_text().strip() or None
     except OSError:
         return None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def _plain(value: object) -> str:

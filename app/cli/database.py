@@ -15,7 +15,7 @@ import psycopg
 from app.cli import configuration
 from app.errors import Unavailable
 from app.settings import Settings
-from app.store import migrate
+from app.store import migrate, private
 from app.store.postgres import EmbeddedPostgres
 
 CLUSTER = "postgres"
@@ -46,7 +46,7 @@ def embedded(settings: Settings) -> Iterator[EmbeddedPostgres]:
     """Run the data folder's own server and leave its URL for other commands."""
     note = settings.data_dir / configuration.DATABASE_URL_FILE
     with EmbeddedPostgres(settings.data_dir / CLUSTER) as server:
-        configuration.write_private(note, server.url)
+        private.write(note, server.url)
         try:
             yield server
         finally:

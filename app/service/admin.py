@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,11 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Role
 from app.errors import Unauthenticated
-from app.store import audit, keys
+from app.store import audit, keys, private
 
 log = structlog.get_logger()
 
-KEY_FILE = "admin.key"
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('onset first key'))")
 
 
@@ -46,7 +44,7 @@ async def ensure_admin_key(
         )
         await audit.record(conn, "onset", "key.create", f"key:{key.id}")
         if given is None:
-            _write(data_dir / KEY_FILE, presented)
+            private.write(data_dir / private.ADMIN_KEY, presented)
 
 
 async def _there_is_one(conn: AsyncConnection) -> bool:
@@ -65,12 +63,3 @@ async def _valid(conn: AsyncConnection, presented: str) -> bool:
     except Unauthenticated:
         return False
     return True
-
-
-def _write(path: Path, presented: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(presented)
-    fresh.replace(path)

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import Unavailable
+from app.store import private
 from app.store.binaries import PostgresBinaries
 from app.store.child import Account, OpenFolder, is_alive, launch, works_in
 
@@ -110,8 +111,8 @@ class Cluster:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         if not self._password_file.exists():
-            _write_private(self._password_file, secrets.token_urlsafe(24))
-        _write_private(fresh / "password", self.password)
+            private.write(self._password_file, secrets.token_urlsafe(24))
+        private.write(fresh / "password", self.password)
         self.account.give(fresh)
         self.account.give(fresh / "password")
         log_begin = self.log_size()
@@ -196,7 +197,7 @@ class Cluster:
         if port is None:
             self._port_file.unlink(missing_ok=True)
         else:
-            _write_private(self._port_file, str(port))
+            private.write(self._port_file, str(port))
 
     def log_size(self) -> int:
         """Size of the log in bytes, after turning over one that has grown too long."""
@@ -233,14 +234,3 @@ class Cluster:
             )
         if works is False:
             pid_file.unlink()
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, all of it or nothing."""
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -4,6 +4,7 @@ import pytest
 
 from app.cli import configuration
 from app.errors import InvalidInput
+from app.store import private
 
 
 def test_the_command_line_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch):
@@ -36,7 +37,7 @@ def test_children_see_the_same_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_private_files_are_for_their_owner(tmp_path: Path):
     path = tmp_path / "new" / "database.url"
-    configuration.write_private(path, "postgresql://")
+    private.write(path, "postgresql://")
     assert path.stat().st_mode & 0o777 == 0o600
     assert configuration.read_private(path) == "postgresql://"
     assert configuration.read_private(tmp_path / "absent") is None
