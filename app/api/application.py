@@ -28,6 +28,7 @@ from app.api import (
     pages,
     problems,
     profiles,
+    replay,
 )
 from app.api.access import RULES
 from app.api.guard import Guard
@@ -48,6 +49,7 @@ def routers() -> Sequence[APIRouter]:
         events.router,
         labels.router,
         jobs.router,
+        replay.router,
         models.router,
         profiles.router,
         drift.router,

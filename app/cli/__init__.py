@@ -28,6 +28,8 @@ COMMANDS = {
     "retrain": "app.cli.models:retrain",
     "promote": "app.cli.models:promote",
     "rollback": "app.cli.models:rollback",
+    "replay": "app.cli.replay:replay",
+    "compare": "app.cli.replay:compare",
     "keys": "app.cli.keys:keys",
     "doctor": "app.cli.doctor:doctor",
     "db": "app.cli.db:db",

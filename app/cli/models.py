@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli import configuration
+from app.cli.jobs import finished
 from app.cli.options import Url
-from app.cli.rest import Refused, Service
-
-ENDED = ("succeeded", "failed", "cancelled")
-POLL_SECONDS = 0.5
+from app.cli.rest import Service
 
 
 def retrain(
@@ -63,20 +60,8 @@ def rollback(
     typer.echo(f"version {answer['version']} serves")
 
 
-def _follow(service: Service, job_id: str) -> None:
-    shown = None
-    while True:
-        job: dict[str, Any] = service.call("GET", f"/jobs/{job_id}")
-        now = (job["state"], job["stage"])
-        if now != shown:
-            typer.echo(f"{job['progress']:4.0%} {job['state']} {job['stage'] or ''}")
-            shown = now
-        if job["state"] in ENDED:
-            break
-        time.sleep(POLL_SECONDS)
-    if job["state"] != "succeeded":
-        raise Refused(f"the job {job['state']}: {job['error'] or 'no reason given'}")
-    result = job["result"]
+def _follow(service: Service, job_id: int) -> None:
+    result = finished(service, job_id)["result"]
     typer.echo(
         f"version {result['model_version']}: {result['verdict']}: {result['reason']}"
     )

@@ -5,7 +5,7 @@ where an array of them is meant; a `seq` is the number of a reading within its
 (device, boot), counted from 1.
 """
 
-from app.domain.answers import Label, LabelledWindow, Prediction, Role
+from app.domain.answers import NOTHING, Label, LabelledWindow, Prediction, Role
 from app.domain.arrays import Float32Array, FloatArray, Json
 from app.domain.profile import (
     MAX_CHANNELS,
@@ -32,6 +32,7 @@ __all__ = [
     "EVENT_NAMESPACE",
     "MAX_CHANNELS",
     "MAX_RATE_HZ",
+    "NOTHING",
     "Channel",
     "DetectorVersion",
     "Event",

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from app.domain.arrays import Float32Array
 
+NOTHING = "nothing"
+"""The label that says an event is none: a false alarm of the detector."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

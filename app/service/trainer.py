@@ -1,4 +1,4 @@
-"""The trainer process: a worker for retrain jobs, the policies, and the sweeper.
+"""The trainer process: a worker for long jobs, the policies, and the sweeper.
 
 Jobs are durable messages (procrastinate); a worker proves that it lives by a heartbeat.
 What a dead worker left behind is swept up.  Any number of trainers may run.
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled, NotFound, OnsetError
-from app.service import training
+from app.service import replay, training
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
@@ -108,7 +108,8 @@ class Worker:
         progress = Progress()
         try:
             async with reported(self._engine, number, progress, self._pace.report):
-                await training.retrain(self._engine, self._artefacts, job, progress)
+                do = replay.replay if job.kind == replay.KIND else training.retrain
+                await do(self._engine, self._artefacts, job, progress)
         except asyncio.CancelledError:
             progress.stop("the trainer stops")
             raise  # the sweeper of the next trainer sends it again

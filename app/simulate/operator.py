@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.overlap import overlaps
 from app.simulate.recording import Recording, Truth
-from app.simulate.scoring import Found, overlaps
 from app.simulate.site import Site
 
 LEAST_OVERLAP = 0.2
@@ -132,7 +132,7 @@ class Operator:
 def true_event(recording: Recording, onset_seq: int, offset_seq: int) -> Truth | None:
     """Find what really happened during an event, None if nothing much did."""
     start, end = recording.span_seconds(onset_seq, offset_seq)
-    share = overlaps(recording.truth, [Found(start, end)])
+    share = overlaps([(t.start, t.end) for t in recording.truth], [(start, end)])
     if not share.size or share.max() < LEAST_OVERLAP:
         return None
     return recording.truth[int(share[:, 0].argmax())]

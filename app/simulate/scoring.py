@@ -1,7 +1,5 @@
-"""How good the events are: one definition, the same as everybody else's here.
+"""How good the events are, by the one definition of `domain.overlap`.
 
-A detection and a true event match when their intersection over union is at least
-`iou`; matching is one-to-one, most pairs first, then the largest total overlap.
 Counts are summed over all recordings (micro).
 """
 
@@ -11,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from app.domain import FloatArray
+from app.domain import overlap
 from app.simulate.recording import Truth
 
 
@@ -91,18 +88,6 @@ class Score:
         return (self.found - self.matched) / (self.seconds / 3600)
 
 
-def overlaps(true: Sequence[Truth], found: Sequence[Found]) -> FloatArray:
-    """Intersection over union of every pair, ``(n_true, n_found)``, 0..1."""
-    if not true or not found:
-        return np.zeros((len(true), len(found)))
-    a = np.array([(x.start, x.end) for x in true], dtype=np.float64)[:, None, :]
-    b = np.array([(x.start, x.end) for x in found], dtype=np.float64)[None, :, :]
-    shared = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
-    shared = np.maximum(shared, 0.0)
-    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - shared
-    return np.asarray(shared / np.maximum(union, 1e-9))
-
-
 def match(
     true: Sequence[Truth], found: Sequence[Found], iou: float = 0.5
 ) -> list[tuple[int, int]]:
@@ -113,16 +98,9 @@ def match(
     >>> match([Truth(0, 10, "a")], [Found(1, 10), Found(11, 12)])
     [(0, 0)]
     """
-    share = overlaps(true, found)
-    if not share.size:
-        return []
-    weights = np.where(share >= iou, 1000.0 + share, 0.0)
-    rows, columns = linear_sum_assignment(-weights)
-    return [
-        (int(i), int(j))
-        for i, j in zip(rows, columns, strict=True)
-        if share[i, j] >= iou
-    ]
+    return overlap.match(
+        [(x.start, x.end) for x in true], [(x.start, x.end) for x in found], iou
+    )
 
 
 def score(

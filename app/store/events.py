@@ -31,6 +31,7 @@ from app.store.predictions import (
     StoredPrediction,
     add_predictions,
     features_digests,
+    first_labels,
     insert_predictions,
     predictions_of,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "add_predictions",
     "after",
     "features_digests",
+    "first_labels",
     "get",
     "insert",
     "insert_predictions",

@@ -90,6 +90,17 @@ async def predictions_of(conn: AsyncConnection, event: UUID) -> list[StoredPredi
     return [StoredPrediction(prediction_of(row), row.at, row.first) for row in rows]
 
 
+async def first_labels(
+    conn: AsyncConnection, wanted: Sequence[UUID]
+) -> dict[UUID, str]:
+    """Return what was answered of events at the time; those without are left out."""
+    p = predictions.c
+    rows = await conn.execute(
+        select(p.event, p.label).where(p.event.in_(wanted), p.first)
+    )
+    return {row.event: row.label for row in rows}
+
+
 async def features_digests(
     conn: AsyncConnection, wanted: Sequence[UUID], feature_set: str
 ) -> dict[UUID, str]:

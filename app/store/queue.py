@@ -25,7 +25,7 @@ _DEFER = text(
 )
 _ORPHANS = text(
     "SELECT j.id, j.profile FROM jobs j "
-    "WHERE j.kind = :task AND j.state IN ('queued', 'running') AND NOT EXISTS ("
+    "WHERE j.profile IS NOT NULL AND j.state IN ('queued', 'running') AND NOT EXISTS ("
     "  SELECT FROM procrastinate_jobs m WHERE m.status IN ('todo', 'doing')"
     "  AND m.queueing_lock = 'job:' || j.id) "
     "ORDER BY j.id FOR UPDATE OF j SKIP LOCKED"
@@ -80,7 +80,7 @@ async def defer(conn: AsyncConnection, job: int, profile: str) -> None:
 
 async def orphans(conn: AsyncConnection) -> list[tuple[int, str]]:
     """Lock the unfinished jobs that no worker has or will get; (job, profile) each."""
-    rows = await conn.execute(_ORPHANS, {"task": TASK})
+    rows = await conn.execute(_ORPHANS)
     return [(row.id, row.profile) for row in rows]
 
 

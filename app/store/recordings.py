@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Readings
 from app.store.arrays import pack, unpack_times, unpack_values
-from app.store.tables import recordings
+from app.store.tables import detector_versions, recordings, streams
 
 _APPEND = text(
     'INSERT INTO recordings (device, boot, first_seq, next_seq, "values", times,'
@@ -113,6 +113,22 @@ async def spans(conn: AsyncConnection, device: str) -> list[tuple[str, int, int]
         .order_by(r.boot)
     )
     return [(boot, first, after) for boot, first, after in rows]
+
+
+async def of_profile(
+    conn: AsyncConnection, profile: str
+) -> list[tuple[str, str, int, int]]:
+    """Return (device, boot, first seq, next seq) of all that a profile recorded."""
+    r, s, d = recordings.c, streams.c, detector_versions.c
+    rows = await conn.execute(
+        select(r.device, r.boot, func.min(r.first_seq), func.max(r.next_seq))
+        .join(streams, (s.device == r.device) & (s.boot == r.boot))
+        .join(detector_versions, d.number == s.detector_version)
+        .where(d.profile == profile, r.kept)
+        .group_by(r.device, r.boot)
+        .order_by(r.device, r.boot)
+    )
+    return [(device, boot, first, after) for device, boot, first, after in rows]
 
 
 def joined(readings: Sequence[Readings]) -> list[Readings]:

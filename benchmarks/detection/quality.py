@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
-from scipy.optimize import linear_sum_assignment
 
 from app.detection import Stream
 from app.domain import Channel, DetectorVersion, Event, Profile, Readings
+from app.domain.overlap import match
 
 NOT_CHANNELS = {"t", "phase", "label", "anomaly", "changepoint"}
 
@@ -53,19 +53,6 @@ def detect(t, values, settings):
     return np.array(spans).reshape(-1, 2)
 
 
-def matches(truth, found, iou=0.5):
-    """Pairs of true and found events, one to one."""
-    if not len(truth) or not len(found):
-        return []
-    start = np.maximum(truth[:, None, 0], found[None, :, 0])
-    end = np.minimum(truth[:, None, 1], found[None, :, 1])
-    both = np.maximum(end - start, 0)
-    length = np.diff(truth)[:, [0]] + np.diff(found)[:, 0][None, :]
-    ratio = both / np.maximum(length - both, 1e-9)
-    pairs = linear_sum_assignment(np.where(ratio >= iou, -1000 - ratio, 0))
-    return [(i, j) for i, j in zip(*pairs, strict=True) if ratio[i, j] >= iou]
-
-
 def main(arguments=None):
     """Print one line a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -80,7 +67,7 @@ def main(arguments=None):
         hours, errors = 0.0, []
         for name, t, values, truth in recordings(folder):
             found = detect(t, values, {"kind": chosen.kind})
-            pairs = matches(truth, found)
+            pairs = match(truth, found)
             counts = [len(pairs), len(found) - len(pairs), len(truth) - len(pairs)]
             total += counts
             hours += (t[-1] - t[0]) / 3600

@@ -1,0 +1,246 @@
+"""What a replay does: recorded streams detected again, labelled windows answered again.
+
+Both sides see the same readings or windows; what was served stands for a side that
+names no version.  A stream is read piece by piece, so memory does not grow with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.detection import Stream
+from app.domain import (
+    NOTHING,
+    DetectorVersion,
+    Event,
+    Flag,
+    LabelledWindow,
+    Profile,
+    Readings,
+)
+from app.learning.compare import (
+    Comparison,
+    Counts,
+    compare_answers,
+    compare_detections,
+    stretches,
+)
+from app.learning.model import Model, classify
+from app.service.progress import Progress
+from app.store import events, labels, recordings
+from app.store.events import EventFilter, EventRow
+
+READ_AT_ONCE = 50_000
+"""Readings of one stream in memory."""
+STRETCH_SECONDS = 300.0
+"""Detectors are compared by stretches of so long."""
+STREAMS_AT_ONCE = 2
+"""Kernels run beside each other; more only wait for the interpreter."""
+PAGE = 1000
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A side of a replay: its detector, its model, and the events that model learnt.
+
+    None stands for what was served at the time.
+    """
+
+    detector: DetectorVersion | None
+    model: Model | None
+    learnt: frozenset[UUID] = frozenset()
+
+
+@dataclass(slots=True)
+class Found:
+    """Detection over all streams of a profile, as it adds up."""
+
+    streams: int = 0
+    readings: int = 0
+    same: int = 0
+    only: dict[str, int] = field(default_factory=lambda: {"side": 0, "against": 0})
+    side: list[Counts] = field(default_factory=list)
+    against: list[Counts] = field(default_factory=list)
+
+
+async def detect_again(
+    engine: AsyncEngine,
+    profile: Profile,
+    side: Loaded,
+    against: Loaded,
+    progress: Progress,
+) -> tuple[dict[str, object], Comparison]:
+    """Run recorded streams through a side's detector; return counts and comparison.
+
+    True events are those with a label that is not `NOTHING`: false alarms and misses
+    are as complete as the labels are.
+    """
+    async with engine.connect() as conn:
+        streams = await recordings.of_profile(conn, profile.name)
+    total = Found()
+    gate = asyncio.Semaphore(STREAMS_AT_ONCE)
+
+    async def one(device: str, boot: str, first: int, after: int) -> None:
+        async with gate:
+            progress(f"replaying {device}/{boot}", 0.6 * total.streams / len(streams))
+            await _stream(
+                engine, profile, side, against, (device, boot, first, after), total
+            )
+
+    async with asyncio.TaskGroup() as group:
+        for device, boot, first, after in streams:
+            group.create_task(one(device, boot, first, after))
+    said: dict[str, object] = {
+        "streams": len(streams),
+        "readings": total.readings,
+        "seconds": round(total.readings / profile.rate_hz, 3),
+        "same_events": total.same,
+        "only_side": total.only["side"],
+        "only_against": total.only["against"],
+    }
+    comparison = compare_detections(total.against, total.side)
+    said["comparison"] = comparison.to_json()
+    return said, comparison
+
+
+async def _stream(
+    engine: AsyncEngine,
+    profile: Profile,
+    side: Loaded,
+    against: Loaded,
+    stream: tuple[str, str, int, int],
+    total: Found,
+) -> None:
+    device, boot, first, after = stream
+    served = await _served(engine, device, boot)
+    found: dict[str, list[Span]] = {}
+    for name, loaded in (("side", side), ("against", against)):
+        if loaded.detector is None:
+            found[name] = [
+                (e.onset_seq, e.offset_seq) for e in served if e.detector_version
+            ]
+        else:
+            pieces = _pieces(engine, device, boot, first, after)
+            found[name] = await spans(
+                profile, loaded.detector, device, boot, first, pieces
+            )
+    true = [
+        (e.onset_seq, e.offset_seq)
+        for e in served
+        if e.label is not None and e.label.label != NOTHING
+    ]
+    step = STRETCH_SECONDS * profile.rate_hz
+    ours, theirs = found["side"], found["against"]
+    total.streams += 1
+    total.readings += after - first
+    total.same += len(set(ours) & set(theirs))
+    total.only["side"] += len(set(ours) - set(theirs))
+    total.only["against"] += len(set(theirs) - set(ours))
+    total.side += stretches(true, ours, after - first, step)
+    total.against += stretches(true, theirs, after - first, step)
+
+
+async def spans(
+    profile: Profile,
+    version: DetectorVersion,
+    device: str,
+    boot: str,
+    first: int,
+    pieces: AsyncIterator[Readings],
+) -> list[Span]:
+    """Give the events of a recorded stream under a detector version, as live.
+
+    What is still open where the recording ends is no event yet.
+    """
+    stream = Stream(profile, version, device, boot)
+    if first > stream.next_seq:
+        stream.skip(first, "not recorded")
+    found: list[Span] = []
+    async for piece in pieces:
+        said = []
+        if piece.first_seq > stream.next_seq:
+            said += stream.skip(piece.first_seq, "not recorded")
+        said += await asyncio.to_thread(stream.receive, piece)
+        stream.take_gaps()
+        found += [(e.onset_seq, e.offset_seq) for e in said if isinstance(e, Event)]
+    return found
+
+
+async def _pieces(
+    engine: AsyncEngine, device: str, boot: str, first: int, after: int
+) -> AsyncIterator[Readings]:
+    for begin in range(first, after, READ_AT_ONCE):
+        end = min(begin + READ_AT_ONCE, after)
+        async with engine.connect() as conn:
+            read = await recordings.read(conn, device, boot, begin, end)
+        for piece in read:
+            yield piece
+
+
+async def _served(engine: AsyncEngine, device: str, boot: str) -> list[EventRow]:
+    wanted = EventFilter(device=device, boot=boot)
+    found: list[EventRow] = []
+    cursor = None
+    while True:
+        async with engine.connect() as conn:
+            page, cursor = await events.list_(conn, wanted, PAGE, cursor)
+        # the stream may have ended since it was recorded; imports are of no stream
+        found += [
+            e
+            for e in page
+            if Flag.IMPORTED not in e.flags and Flag.ENDED not in e.flags
+        ]
+        if cursor is None:
+            return found
+
+
+async def answer_again(
+    engine: AsyncEngine,
+    profile: Profile,
+    side: Loaded,
+    against: Loaded,
+    progress: Progress,
+) -> tuple[dict[str, object], Comparison]:
+    """Ask a side's model about every labelled window that neither side learnt."""
+    progress("reading labelled windows", 0.6)
+    learnt = side.learnt | against.learnt
+    async with engine.connect() as conn:
+        rows = await labels.rows(conn, profile.name)
+        fresh = [r for r in rows if r.event not in learnt and r.label != NOTHING]
+        served = (
+            await events.first_labels(conn, [r.event for r in fresh])
+            if against.model is None
+            else {}
+        )
+    ours = await asyncio.to_thread(_answers, side.model, fresh)
+    theirs: Mapping[UUID, str] = served
+    if against.model is not None:
+        theirs = await asyncio.to_thread(_answers, against.model, fresh)
+    both = [row for row in fresh if row.event in ours and row.event in theirs]
+    comparison = compare_answers(
+        {row.event: theirs[row.event] == row.label for row in both},
+        {row.event: ours[row.event] == row.label for row in both},
+    )
+    said: dict[str, object] = {
+        "labelled": len(rows),
+        "compared": len(both),
+        "agree": sum(ours[row.event] == theirs[row.event] for row in both),
+        "comparison": comparison.to_json(),
+    }
+    return said, comparison
+
+
+def _answers(model: Model | None, rows: list[LabelledWindow]) -> dict[UUID, str]:
+    if model is None:
+        return {}
+    return {
+        row.event: classify(model, row.window, row.pre_roll, row.post_roll).label
+        for row in rows
+    }
