@@ -34,12 +34,12 @@ from app.domain import (
     RetrainPolicy,
 )
 from app.errors import ChampionMoved
-from app.learning import AUTO, ESTIMATORS
+from app.learning import AUTO, ESTIMATORS, kinds
 from app.store import audit, models, profiles, status
 
 router = APIRouter(prefix="/profiles", tags=["Profiles"])
 
-Mode = Literal["auto", "full", "incremental"]
+Mode = Literal["auto", "full", "incremental", "online"]
 Promote = Literal["auto", "never"]
 
 
@@ -224,8 +224,10 @@ async def put_profile(
     """Declare a profile or change it.
 
     Changed detector settings become a new detector version.  Channels and rate of a
-    profile that has streams cannot change: 409.
+    profile that has streams cannot change: 409.  So is a `retrain` that the estimator
+    cannot do.
     """
+    kinds(body.profile(name))
     async with state.engine.begin() as conn:
         put = await profiles.put(conn, body.profile(name), body.detector)
         answer = ProfileAnswer.of(put.profile, put.detector)

@@ -16,7 +16,7 @@ def retrain(
     profile: Annotated[str, typer.Argument()],
     mode: Annotated[
         str | None,
-        typer.Option(help="auto, full or incremental; default: the profile's."),
+        typer.Option(help="auto, full, incremental or online; default: the profile's."),
     ] = None,
     promote: Annotated[
         str | None, typer.Option(help="auto or never; default: the profile's.")

@@ -30,8 +30,9 @@ class RetrainPolicy:
     every_seconds : float > 0 or None
         Train when so much time has passed since the last training and at least
         one label is new; None never.
-    mode : {"auto", "full", "incremental"}
-        ``auto`` trains both kinds of challenger where the estimator allows.
+    mode : {"auto", "full", "incremental", "online"}
+        ``auto`` trains both kinds of challenger where the estimator allows;
+        ``online`` goes on from the last model with every label, at once.
     estimator : str
         Name of a `learning` estimator, or ``auto`` to let the trainer choose.
     promote : {"auto", "never"}
@@ -86,6 +87,11 @@ class Profile:
             raise InvalidProfile(
                 f"rate_hz={self.rate_hz} must be above 0 and at most {MAX_RATE_HZ:g}"
             )
+
+    @property
+    def is_online(self) -> bool:
+        """Whether every label is to be learnt at once."""
+        return self.retrain.mode == "online"
 
     @property
     def n_channels(self) -> int:

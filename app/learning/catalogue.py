@@ -12,6 +12,9 @@ from app.domain import Profile
 from app.errors import CannotLearn
 
 FULL, INCREMENTAL, AUTO = "full", "incremental", "auto"
+ONLINE = "online"
+"""Incremental, at once with every label."""
+MODES = (AUTO, FULL, INCREMENTAL, ONLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def incremental_spec(name: str) -> EstimatorSpec:
 def kinds(profile: Profile, mode: str | None = None) -> tuple[str, ...]:
     """Return the kinds of challenger that a retrain makes.
 
-    ``auto`` makes both where the profile's estimator allows, otherwise the full one.
+    ``auto`` makes both where the profile's estimator allows, otherwise the full one;
+    ``online`` makes an incremental one.
 
     Raises
     ------
@@ -94,10 +98,10 @@ def kinds(profile: Profile, mode: str | None = None) -> tuple[str, ...]:
     """
     mode = profile.retrain.mode if mode is None else mode
     estimator = profile.retrain.estimator
-    if mode not in (AUTO, FULL, INCREMENTAL):
-        raise CannotLearn(f"mode {mode!r} is none of {AUTO}, {FULL}, {INCREMENTAL}")
+    if mode not in MODES:
+        raise CannotLearn(f"mode {mode!r} is none of {', '.join(MODES)}")
     able = estimator == AUTO or spec_of(estimator).incremental
-    if mode == INCREMENTAL:
+    if mode in (INCREMENTAL, ONLINE):
         incremental_spec(estimator)
         return (INCREMENTAL,)
     return (FULL, INCREMENTAL) if mode == AUTO and able else (FULL,)

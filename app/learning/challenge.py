@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from app.domain import LabelledWindow, Profile
 from app.learning.catalogue import FULL, INCREMENTAL
@@ -31,6 +32,11 @@ class Champion:
 
     model: Model
     manifest: Manifest
+
+    @property
+    def learnt(self) -> frozenset[UUID]:
+        """Events that it learnt from before it was judged."""
+        return self.manifest.judged_without
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,11 +114,15 @@ def challenge(
     progress(f"judging on {len(holdout)} held-out events", 0.9)
     listed = manifest(dataset, parts)
     report = evaluate(Model.load(onnx, card), holdout)
-    ours = Candidate(
-        report, len(train), _groups(train), trained.search.get(trained.name)
-    )
     theirs = _champion(champion, profile, dataset, holdout)
-    decision = decide(theirs, ours, policy)
+    ours = Candidate(
+        report,
+        len(train),
+        _groups(train),
+        trained.search.get(trained.name),
+        new_rows=0 if champion is None else len(train.without(champion.learnt)),
+    )
+    decision = decide(theirs, ours, policy or Policy(online=profile.is_online))
     if kind == FULL:
         again = train_full(dataset, trained.name, seed=seed, progress=progress)
         served = export(again, profile, train, holdout)

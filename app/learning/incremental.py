@@ -16,14 +16,17 @@ from threadpoolctl import threadpool_limits
 from app.errors import ArtefactError
 from app.learning.catalogue import EstimatorSpec, incremental_spec
 from app.learning.dataset import Dataset
-from app.learning.estimators import Modes, find_modes, make, weigh
+from app.learning.estimators import MAX_MODES, Modes, find_modes, make, weigh
 from app.learning.train import Progress, Trained, require_classes
 
-EPOCHS = 60
-"""Passes over the rows when an incremental estimator starts."""
+EPOCHS, STEPS = 60, 30_000
+"""Passes over the rows when an incremental estimator starts; fewer when there are many,
+so that it takes no more steps than these, but at least `NEW_EPOCHS` passes."""
 REPLAY = 2000
 """Old rows kept beside an incremental estimator, so that it forgets no class."""
 NEW_EPOCHS = 15
+UNSEEN = -3.0
+"""Where the intercept of a new mode begins: one in twenty, until rows say more."""
 STATE_VERSION = 1
 
 
@@ -39,8 +42,8 @@ def train_incremental(
 
     `rows` are all training rows; those the parent learnt are told by their event id.
     With the new rows an even share of old ones is replayed.  The estimator begins
-    anew, from all rows, when there is no parent, when a mode appears that it does not
-    know (``partial_fit`` cannot grow), or when an old row changed its label.
+    anew, from all rows, when there is no parent, when an old row changed its label, or
+    when it would tell more than `MAX_MODES` apart.  Modes that are new it grows into.
 
     Raises
     ------
@@ -59,16 +62,18 @@ def train_incremental(
             progress(f"fitting {spec.name} to {len(rows)} rows", 0.3)
             fitted = make(spec, seed, weigh(rows, modes))
             new = np.arange(len(rows))
-            epochs = EPOCHS
+            epochs = max(NEW_EPOCHS, min(EPOCHS, STEPS // len(rows)))
         else:
-            modes, fitted = parent["modes"], parent["fitted"]
+            modes, fitted = _grown(parent["modes"], modes), parent["fitted"]
+            _grow(fitted.named_steps["linear"], len(modes.names))
             known = parent["seen"]
             new = np.array(
                 [i for i, e in enumerate(rows.events) if e.hex not in known], dtype=int
             )
             progress(f"{spec.name} goes on with {len(new)} new rows", 0.3)
             epochs = NEW_EPOCHS
-        _advance(fitted, rows, new, modes, seed, epochs, first=epochs == EPOCHS)
+        first = parent is None or bool(why)
+        _advance(fitted, rows, new, modes, seed, epochs, first=first)
         state = _write(spec, fitted, modes, rows)
     return Trained(spec.name, fitted, modes, seed, len(rows), {}, state, why)
 
@@ -82,13 +87,39 @@ def _why_restart(
         return f"the parent is {parent['name']}, not {spec.name}"
     if parent["width"] != rows.features.shape[1]:
         return "the feature set changed"
-    strange = set(modes.names) - set(parent["modes"].names)
-    if strange or modes.classes != parent["modes"].classes:
-        return f"new classes or devices: {len(strange)} modes are not the parent's"
+    total = len(_grown(parent["modes"], modes).names)
+    if len(parent["modes"].names) < min(3, total) or total > MAX_MODES:
+        return f"new classes or devices: {total} modes cannot be grown into"
     seen = parent["seen"]
     pairs = zip(rows.events, rows.labels, strict=True)
     changed = sum(e.hex in seen and seen[e.hex] != y for e, y in pairs)
     return f"{changed} labels were corrected" if changed else ""
+
+
+def _grown(old: Modes, new: Modes) -> Modes:
+    """Return the modes of both, the old ones first and where they were."""
+    fresh = sorted(set(new.names) - set(old.names))
+    classes = sorted({*old.classes, *new.classes})
+    return Modes((*old.names, *fresh), tuple(classes))
+
+
+def _grow(linear: Any, n_modes: int) -> None:
+    """Give a fitted linear classifier further modes, of which it knows nothing yet.
+
+    One against the rest: a mode is a row of coefficients.  The average over steps goes
+    on from what it is, and begins anew: the new rows count in it from now on.  The
+    private names are those of scikit-learn 1.9.
+    """
+    missing = n_modes - len(linear.classes_)
+    if missing == 0:
+        return
+    coef = np.pad(linear.coef_, ((0, missing), (0, 0)))
+    intercept = np.pad(linear.intercept_, (0, missing), constant_values=UNSEEN)
+    linear.coef_ = linear._standard_coef = coef
+    linear.intercept_ = linear._standard_intercept = intercept
+    linear._average_coef, linear._average_intercept = coef * 0.0, intercept * 0.0
+    linear.t_ = 1.0
+    linear.classes_ = np.arange(n_modes)
 
 
 def _advance(

@@ -9,11 +9,14 @@ where exactly one is right say anything (McNemar); `wins` are the challenger's.
 2. Losses that chance explains with probability <= `alpha`: **reject**.
 3. Wins that chance explains with probability <= `alpha`: **promote**.
 4. Neither, but at least as many wins as losses, and the challenger learnt from
-   a tenth more rows (`FRESHER`), or classes or devices the champion never saw:
-   **promote**.  A model that is no worse and knows more is the better bet, and while
-   labels are few, waiting for significance would mean serving yesterday's classes.
-   The rule cannot fire on equal data, so it adds nothing to the false promotions of
-   two equal models, and its rate falls as labels grow: each time needs 10 % more.
+   a tenth more rows (`FRESHER`), or classes or devices the champion never saw, or,
+   where the policy is `online`, any row that the champion never saw: **promote**.
+   A model that is no worse and knows more is the better bet, and while labels are
+   few, waiting for significance would mean serving yesterday's classes.  The rule
+   cannot fire on equal data, so it adds nothing to the false promotions of two equal
+   models, and its rate falls as labels grow: each time needs 10 % more.
+   Online, every label may move the model: what is significantly worse is still
+   rejected, and no step may lose more held-out events than it wins.
 5. Otherwise **not enough evidence** if too few rows differ for any test to speak
    (fewer than `min_discordant`), else **hold**.
 """
@@ -44,10 +47,13 @@ class Policy:
         Budget of false promotions, and of false rejections, per comparison.
     fresh : bool
         Whether rule 4 may promote without significance.
+    online : bool
+        Whether one new row is enough for rule 4.
     """
 
     alpha: float = 0.05
     fresh: bool = True
+    online: bool = False
 
     @property
     def min_discordant(self) -> int:
@@ -64,6 +70,8 @@ class Candidate:
     groups: frozenset[tuple[str, str]] = frozenset()
     """(device, class) pairs among its training rows."""
     cross_validated: float | None = None
+    new_rows: int = 0
+    """Training rows that the other side never saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +133,14 @@ def decide(
     fresher = (
         FRESHER[0] * challenger.n_train >= FRESHER[1] * champion.n_train
         or new_groups > 0
+        or (policy.online and challenger.new_rows > 0)
     )
     if policy.fresh and fresher and wins >= losses:
         knows = (
             f"it learnt {new_groups} device and class pairs that the champion never saw"
             if new_groups
-            else f"it learnt from {challenger.n_train} rows, not {champion.n_train}"
+            else f"it learnt from {challenger.n_train} rows, not {champion.n_train}, "
+            f"{challenger.new_rows} of them new"
         )
         return Decision(PROMOTE, f"no worse and fresher: {score}; {knows}", numbers)
     if wins + losses < policy.min_discordant:

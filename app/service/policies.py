@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Profile
 from app.errors import OnsetError
-from app.service.policy import Attempt, due, history
+from app.service.policy import Attempt, due, history, is_automatic
 from app.service.retrain import KIND, enqueue_in
 from app.store import engine as database
 from app.store import jobs, labels, profiles
@@ -81,7 +81,7 @@ class Policies:
         self, conn: AsyncConnection, profile: Profile, now: datetime
     ) -> int | None:
         policy = profile.retrain
-        if policy.every_labels is None and policy.every_seconds is None:
+        if not is_automatic(policy):
             return None
         past = history(
             [

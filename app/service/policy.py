@@ -1,10 +1,10 @@
 """When a profile is trained again: decisions only, time comes in as an argument.
 
-A profile is due when enough labels are new (`every_labels`) or when its schedule says
-so and at least one label is new (`every_seconds`).  What counts as new is counted from
-the last attempt, whatever its verdict: "not enough evidence" is not asked for
-again until there is more evidence.  Only an attempt that *failed* is repeated with the
-same labels, later each time.
+A profile is due when enough labels are new (`every_labels`), when its schedule says so
+and at least one label is new (`every_seconds`), or, online, when any label is new.
+What counts as new is counted from the last attempt, whatever its verdict: "not enough
+evidence" is not asked for again until there is more evidence.  Only an attempt that
+*failed* is repeated with the same labels, later each time.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.domain import RetrainPolicy
+from app.learning import ONLINE
 
 FAILED = "failed"
 RUNNING = frozenset({"queued", "running"})
+ONLINE_PAUSE_SECONDS = 1.0
+"""Between two online updates of a profile: faster labels share one version."""
 LONGEST_BACKOFF_SECONDS = 3600.0
 """A training that fails every time is tried every hour: what it needs may come back."""
 
@@ -82,6 +85,13 @@ def history(attempts: Sequence[Attempt]) -> History:
     )
 
 
+def is_automatic(policy: RetrainPolicy) -> bool:
+    """Say whether a profile is ever trained without being asked for."""
+    if policy.mode == ONLINE:
+        return True
+    return policy.every_labels is not None or policy.every_seconds is not None
+
+
 def due(
     policy: RetrainPolicy,
     past: History,
@@ -101,7 +111,7 @@ def due(
     now : datetime, aware, UTC
     cooldown_seconds : float >= 0
         Least time between the end of one automatic training and the next; doubles
-        with every failure in a row.
+        with every failure in a row.  Online at most `ONLINE_PAUSE_SECONDS`.
 
     Examples
     --------
@@ -113,10 +123,15 @@ def due(
     """
     if past.under_way or new_labels < 1:
         return None
+    online = policy.mode == ONLINE
+    if online:
+        cooldown_seconds = min(cooldown_seconds, ONLINE_PAUSE_SECONDS)
     if past.ended_at is not None:
         pause = min(cooldown_seconds * 2.0**past.failures, LONGEST_BACKOFF_SECONDS)
         if now < past.ended_at + timedelta(seconds=pause):
             return None
+    if online:
+        return f"{new_labels} new labels (online)"
     if policy.every_labels is not None and new_labels >= policy.every_labels:
         return f"{new_labels} new labels (every {policy.every_labels})"
     if policy.every_seconds is None:

@@ -36,6 +36,10 @@ from app.store.models import ModelVersion
 
 log = structlog.get_logger()
 
+ONLINE_ROWS = 2000
+"""The newest labelled windows, all that an online update looks at: its cost does not
+grow with the history."""
+
 
 async def retrain(
     engine: AsyncEngine, artefacts: Artefacts, job: Job, progress: Progress
@@ -77,8 +81,9 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
         raise NotFound(f"job {job.id} names no profile")
     profile = asked_for(await profiles.get(conn, job.profile), job)
     require_retrain(profile, profile.retrain.mode, profile.retrain.promote)
-    rows = await labels.rows(conn, profile.name, None)
-    newest = sorted(rows, key=lambda r: r.at)[-SKEW_SAMPLE:]
+    newest = ONLINE_ROWS if profile.is_online else None
+    rows = await labels.rows(conn, profile.name, newest=newest)
+    sample = sorted(rows, key=lambda r: r.at)[-SKEW_SAMPLE:]
     parent = await models.newest_state(conn, profile.name)
     if parent is not None and parent.verdict == REJECT:
         parent = None  # what made it worse is not to be learnt upon
@@ -88,7 +93,7 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
         champion=await models.champion(conn, profile.name),
         parent=parent,
         served_digests=await events.features_digests(
-            conn, [r.event for r in newest], features.FEATURE_SET
+            conn, [r.event for r in sample], features.FEATURE_SET
         ),
     )
 

@@ -104,7 +104,11 @@ async def latest(conn: AsyncConnection, wanted: Sequence[UUID]) -> dict[UUID, La
 
 
 async def rows(
-    conn: AsyncConnection, profile: str, as_of: datetime | None = None
+    conn: AsyncConnection,
+    profile: str,
+    as_of: datetime | None = None,
+    *,
+    newest: int | None = None,
 ) -> list[LabelledWindow]:
     """Return what a model of a profile can be trained on.
 
@@ -112,6 +116,8 @@ async def rows(
     ----------
     as_of : datetime, aware, UTC, or None
         The labels as known then; None: as known now.
+    newest : int > 0 or None
+        Only so many events, those that were labelled last; None: all.
 
     Returns
     -------
@@ -120,7 +126,7 @@ async def rows(
     """
     e, said = events.c, labels.c
     known = (
-        select(said.event, said.label)
+        select(said.event, said.label, said.id.label("said"))
         .ext(distinct_on(said.event))
         .join(events, e.id == said.event)
         .where(e.profile == profile)
@@ -129,7 +135,7 @@ async def rows(
     if as_of is not None:
         known = known.where(said.at <= as_of)
     counts = known.subquery("known")
-    found = await conn.execute(
+    wanted = (
         select(
             e.id,
             e.device,
@@ -143,7 +149,12 @@ async def rows(
         )
         .join(counts, counts.c.event == e.id)
         .where(counts.c.label != "")
-        .order_by(e.onset, e.id)
+    )
+    if newest is not None:
+        last = wanted.order_by(counts.c.said.desc()).limit(newest).subquery("last")
+        wanted = select(last)
+    found = await conn.execute(
+        wanted.order_by(wanted.selected_columns.onset, wanted.selected_columns.id)
     )
     return [
         LabelledWindow(

@@ -70,6 +70,18 @@ async def test_profile_that_cannot_work_is_refused(
     require_problem(await admin("GET", "/profiles/leg"), 404)
 
 
+@pytest.mark.parametrize("mode", ["online", "incremental"])
+async def test_an_estimator_that_cannot_go_on_learning_is_refused_that_mode(
+    admin: Caller, mode: str
+) -> None:
+    retrain = {"mode": mode, "estimator": "extra_trees"}
+    body = LEG | {"retrain": retrain}
+    said = require_problem(await admin("PUT", "/profiles/leg", json=body), 409)
+    assert "'extra_trees' cannot learn incrementally" in said["detail"]
+    retrain["estimator"] = "sgd"
+    assert (await admin("PUT", "/profiles/leg", json=body)).status_code == 201
+
+
 async def test_channels_of_a_profile_with_events_stay(
     admin: Caller, engine: AsyncEngine
 ) -> None:

@@ -29,14 +29,15 @@ def make_rows(
     seed: int = 0,
     first: int = 0,
 ) -> list[LabelledWindow]:
-    """Class k is loud on channel k; devices differ in strength."""
+    """Class k is loud on channel k, "still" on none; devices differ in strength."""
     random = np.random.default_rng(seed)
     rows = []
     for i in range(first, first + n):
         label = classes[i % len(classes)]
         device = devices[i // len(classes) % len(devices)]
         loud = np.full(3, 0.5)
-        loud[LOUD.get(label, 0)] = 2.0 + devices.index(device)
+        if label != "still":
+            loud[LOUD.get(label, 0)] = 2.0 + devices.index(device)
         window = random.normal(0, 1, (random.integers(30, 60), 3)) * loud
         event = uuid5(NAMESPACE_OID, f"{i}")
         values = window.astype(np.float32)

@@ -44,8 +44,6 @@ def test_reads_the_parent_without_changing_it(profile, rows_of, quiet, parent):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"classes": (*CLASSES, "snap")}, "new classes or devices"),
-        ({"devices": ("d1", "d2", "d3")}, "new classes or devices"),
         ({"classes": CLASSES[1:] + CLASSES[:1]}, "labels were corrected"),
     ],
 )
@@ -57,6 +55,31 @@ def test_begins_anew_when_the_parent_cannot_be_continued(
     )
     assert why in child.restarted
     assert set(change.get("classes", CLASSES)) == set(child.classes)
+
+
+@pytest.mark.parametrize("change", [{"classes": ("still",)}, {"devices": ("d8", "d9")}])
+def test_grows_into_new_classes_and_devices(profile, rows_of, quiet, parent, change):
+    rows = build(profile, rows_of(60) + rows_of(30, first=60, seed=1, **change))
+    child = train_incremental(parent.state, rows, seed=1, progress=quiet)
+    assert child.restarted == ""
+    assert child.modes.names[: len(parent.modes.names)] == parent.modes.names
+    assert len(child.modes.names) > len(parent.modes.names)
+    new = build(profile, rows_of(60, first=900, seed=5, **change))
+    assert accuracy(child, new) > 0.7
+    old = build(profile, rows_of(60, first=700, seed=6))
+    assert accuracy(child, old) >= accuracy(parent, old) - 0.05
+    again = train_incremental(child.state, rows, seed=1, progress=quiet)
+    assert again.restarted == ""
+
+
+def test_two_modes_are_too_few_to_grow_from(profile, rows_of, quiet):
+    two = {"classes": ("fist", "wave"), "devices": ("d1",)}
+    parent = train_incremental(
+        None, build(profile, rows_of(40, **two)), seed=1, progress=quiet
+    )
+    rows = build(profile, rows_of(40, **two) + rows_of(40, first=40))
+    child = train_incremental(parent.state, rows, seed=1, progress=quiet)
+    assert "grow" in child.restarted
 
 
 def test_nothing_new_changes_nothing(profile, rows_of, quiet, parent):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -54,6 +55,15 @@ def test_a_new_device_or_class_is_fresh_whatever_the_number_of_rows():
     new = candidate(challenger, groups=[*groups, ("d2", "fist")])
     assert decide(old, new).promotes
     assert not decide(old, new, Policy(fresh=False)).promotes
+
+
+def test_online_one_new_row_is_fresh_but_never_worse():
+    champion, challenger = map(candidate, paired(1, 1))
+    policy = Policy(online=True)
+    assert not decide(champion, challenger, policy).promotes
+    assert decide(champion, replace(challenger, new_rows=1), policy).promotes
+    champion, challenger = map(candidate, paired(1, 2))
+    assert not decide(champion, replace(challenger, new_rows=1), policy).promotes
 
 
 def test_only_events_that_both_answered_are_compared():

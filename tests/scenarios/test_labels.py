@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -119,6 +120,35 @@ async def test_after_a_rollback_the_former_version_answers_and_history_tells(
     begun = [row["at"] for row in history]
     assert [row["until"] for row in history] == [*begun[1:], None]
     assert history[-1]["reason"] == "just to see"
+
+
+async def test_online_a_label_is_served_within_five_seconds_and_the_model_improves(
+    service: Served,
+):
+    drifting = simulate(PLUG, "plug-1", 900, drift=(0.0, 0.8))
+    online = {"mode": "online", "estimator": "sgd", "every_labels": None}
+    waited, right, restarted = [], [], []
+    async with service.api() as api, device(service, api) as line:
+        version = await bootstrap(api, PLUG)
+        await register(api, [], body(PLUG) | {"retrain": online}, NAME)
+        await send(line, drifting)
+        truth = await unlabelled_truth(api, {"plug-1": drifting})
+        for event, label in truth.items():
+            said = await again(api, event, version)
+            right.append(said["label"] == label)  # tested first, then learnt
+            begun = time.monotonic()
+            await api.label(event, label)
+            done = await seen(api, event)
+            if done["result"]["promoted"]:
+                version = await served(api, PLUG, done["result"]["model_version"])
+                waited.append(time.monotonic() - begun)
+            model = await api.call("GET", f"/models/{done['result']['model_version']}")
+            restarted.append(model["report"]["restarted"])
+    assert len(waited) >= 10
+    assert max(waited) < 5
+    assert not any(restarted[1:])
+    half = len(right) // 2
+    assert sum(right[half:]) / (len(right) - half) >= sum(right[:half]) / half
 
 
 async def test_incremental_training_of_an_estimator_that_cannot_is_refused_by_name(
@@ -270,6 +300,20 @@ async def learnt(api: Onset, labels: Sequence[Mapping[str, Any]]) -> int:
     assert job["request"]["by"] == "policy"
     assert job["result"]["promoted"], job
     return await served(api, PLUG, job["result"]["model_version"])
+
+
+async def seen(api: Onset, event: str) -> dict[str, Any]:
+    """Wait for the end of the job whose model knows of an event's label."""
+    async with asyncio.timeout(20):
+        while True:
+            page = await api.call("GET", "/jobs", params={"profile": NAME, "limit": 1})
+            job = page["items"][0]
+            if job["state"] == "succeeded" and job["result"]["model_version"]:
+                path = f"/models/{job['result']['model_version']}"
+                rows = (await api.call("GET", path))["manifest"]
+                if any(event == row[0] for row in rows["train"] + rows["holdout"]):
+                    return job
+            await asyncio.sleep(0.02)
 
 
 async def served(api: Onset, pack: Pack, version: int) -> int:

@@ -23,6 +23,14 @@ def test_count_policy_fires_exactly_at_its_count():
     assert ask(policy, past, 20, 6.0) == "20 new labels (every 20)"
 
 
+def test_online_every_label_is_due_after_a_second_at_most():
+    policy = RetrainPolicy(every_labels=None, mode="online")
+    past = History(seen_until=at(0), ended_at=at(1))
+    assert ask(policy, past, 1, 1.999) is None
+    assert ask(policy, past, 1, 2.0) == "1 new labels (online)"
+    assert ask(policy, past, 0, 1e6) is None
+
+
 def test_schedule_fires_exactly_at_its_time_and_only_with_a_new_label():
     policy = RetrainPolicy(every_labels=None, every_seconds=60)
     past = History(seen_until=at(0), ended_at=at(1))

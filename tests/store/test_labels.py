@@ -73,6 +73,15 @@ async def test_training_rows_are_labelled_windows_in_time_order(
     assert await labels.rows(conn, "leg") == []
 
 
+async def test_the_newest_rows_are_those_that_were_labelled_last(
+    conn: AsyncConnection, stored: list[UUID]
+):
+    for number in (2, 1, 0):
+        await labels.add(conn, stored[number], "fist", "ann", "person")
+    rows = await labels.rows(conn, "arm", newest=2)
+    assert [row.event for row in rows] == [stored[0], stored[1]]
+
+
 async def test_what_was_known_at_a_time_stays_answerable(
     conn: AsyncConnection, stored: list[UUID]
 ):
