@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import detection, features
 from app.api import application, devices_socket
 from app.api.devices_socket import Patience, Sockets
+from app.api.shapes import event_answer
 from app.api.state import State
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key
@@ -28,6 +29,7 @@ from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
 from app.service.live import Shared
 from app.service.metrics import Metrics
+from app.service.webhooks import Webhooks
 from app.settings import Settings
 from app.store import engine as database
 from app.store.artefacts import Artefacts
@@ -155,6 +157,13 @@ def _build(
     background.start("commit", commit.run)
     background.start("champions", lambda: champions.run(url))
     background.start("feed", feed.run)
+    told = Webhooks(
+        engine,
+        hub,
+        lambda row: event_answer(row).model_dump(mode="json"),
+        allow_internal=settings.webhooks_allow_internal,
+    )
+    background.start("webhooks", told.run)
     background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()
     background.start("first look", lambda: _look(champions, started))

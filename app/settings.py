@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         default=5.0,
         description="Least time between two automatic retrains of one profile.",
     )
+    webhooks_allow_internal: bool = Field(
+        default=False,
+        description="Whether webhooks may point into private networks: only where "
+        "everybody who may make them may also reach those.",
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least severity that is logged."
     )

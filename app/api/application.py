@@ -29,6 +29,7 @@ from app.api import (
     problems,
     profiles,
     replay,
+    webhooks,
 )
 from app.api.access import RULES
 from app.api.guard import Guard
@@ -55,6 +56,7 @@ def routers() -> Sequence[APIRouter]:
         drift.router,
         devices.router,
         keys.router,
+        webhooks.router,
         live.router,
         health.router,
         pages.router,

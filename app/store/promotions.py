@@ -127,6 +127,16 @@ async def history(
     return [p for p in found if p.at <= at and (p.until is None or at < p.until)]
 
 
+async def after(conn: AsyncConnection, number: int, limit: int) -> list[Promotion]:
+    """Return the entries of all profiles after a number, oldest first.
+
+    Numbers are not given in commit order: one that was drawn earlier may come later.
+    """
+    query = select(promotions).where(promotions.c.id > number)
+    rows = await conn.execute(query.order_by(promotions.c.id).limit(limit))
+    return [Promotion(**row._mapping, until=None) for row in rows]
+
+
 def _stack(ledger: Sequence[Promotion]) -> list[int]:
     """Return the champions that a rollback goes back through, the present one last."""
     stack: list[int] = []

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.columns import Time, metadata, number, since
+from app.store.hooks import deliveries, webhooks
 from app.store.ledgers import (
     audit,
     idempotency_keys,
@@ -40,6 +41,7 @@ from app.store.ledgers import (
 __all__ = [
     "api_keys",
     "audit",
+    "deliveries",
     "detector_versions",
     "devices",
     "events",
@@ -54,6 +56,7 @@ __all__ = [
     "promotions",
     "recordings",
     "streams",
+    "webhooks",
 ]
 
 profiles = Table(

@@ -22,6 +22,8 @@ STREAMS = {("GET", "/live"), ("GET", "/devices/{device_id}/signal")}
 VALUES = {"device_id": "arm-1", "name": "arm", "version": "1", "job_id": "1"} | {
     "event_id": "00000000-0000-0000-0000-000000000000",
     "key_id": "nobody",
+    "webhook_id": "1",
+    "delivery_id": "1",
     "path:path": "main.js",
 }
 

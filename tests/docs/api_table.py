@@ -53,7 +53,8 @@ intention) it is not done twice: for 24 hours the first answer comes again, with
 | after an answer of 5xx or above 1 MiB | done again |
 | where the answer was a secret | 409, secrets are not stored |
 
-Secrets are the answers of `POST /keys`, `/devices/{device_id}/keys` and `/tickets`.
+Secrets are the answers of `POST /keys`, `/devices/{device_id}/keys`, `/tickets` and
+`/webhooks`.
 
 ```sh run server
 send() { curl -s -i -X POST "$ONSET_URL/keys" -H "Authorization: Bearer $ONSET_KEY" \\
