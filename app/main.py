@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import detection, features
 from app.api import application, devices_socket
 from app.api.devices_socket import Patience, Sockets
+from app.api.receipt import Door
 from app.api.shapes import event_answer
 from app.api.state import State
 from app.learning.model import Model
@@ -55,14 +56,21 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
     """Serve until a signal ends it; return whether it ever started."""
+    metrics = Metrics()
+    door = Door(
+        settings.receipt_timeout_seconds,
+        settings.unfinished_per_address,
+        lambda reason: metrics.refused.labels(reason).inc(),
+    )
+    # docs/decisions/0005: wsproto has no failed conformance case and leaves no socket
+    http, socket_ = door.protocols()
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, metrics),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
-        # docs/decisions/0005: no failed conformance case, and no socket left hanging
-        ws="wsproto",
+        http=http,
+        ws=socket_,
         # larger than the session allows: that one says why before it closes
         ws_max_size=4 * settings.max_message_bytes,
         access_log=False,
@@ -75,7 +83,7 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
     return server.started
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     """Build the service; its parts come to life in the lifespan.
 
     Raises
@@ -100,7 +108,7 @@ def create_app(settings: Settings) -> FastAPI:
         )
         async with Background() as background:
             app.state.onset, app.state.sockets = _build(
-                settings, url, engine, background
+                settings, url, engine, background, metrics or Metrics()
             )
             yield
         await engine.dispose()
@@ -113,8 +121,8 @@ def _build(
     url: str,
     engine: AsyncEngine,
     background: Background,
+    metrics: Metrics,
 ) -> tuple[State, Sockets]:
-    metrics = Metrics()
     hub = Hub()
     artefacts = Artefacts(settings.models_dir)
 

@@ -77,6 +77,16 @@ class Settings(BaseSettings):
     hello_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         default=10.0, description="Time a device has for its first message."
     )
+    receipt_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        default=10.0,
+        description="Time for a request, or a message of a device, to be whole once it "
+        "has begun; a second more for each 16 KiB that came.",
+    )
+    unfinished_per_address: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=2048,
+        description="Connections of one address that have not sent a whole request; "
+        "further ones are dropped. Behind a proxy all have one address.",
+    )
     idle_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=90.0,
         description="Silence after which a device's socket is closed 4407, or ten "

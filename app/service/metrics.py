@@ -68,6 +68,12 @@ class Metrics:
             buckets=LATENCY_SECONDS,
             registry=r,
         )
+        self.refused = Counter(
+            "onset_connections_refused",
+            "Connections dropped before they had said anything whole",
+            ["reason"],
+            registry=r,
+        )
         self.closes = Counter(
             "onset_closes", "Device sockets closed by us", ["code"], registry=r
         )

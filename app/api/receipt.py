@@ -1,0 +1,253 @@
+"""Deadlines for what has begun to arrive: uvicorn itself waits for ever.
+
+    connection  a whole request within `seconds` of its first byte, or of the connection
+    body, frame the same, and a second more for each `BYTES_A_SECOND` that came: whoever
+                sends steadily is never late, whoever drips is
+    heads       at most `MAX_HEAD_BYTES`
+    addresses   at most so many connections without a whole request from one of them
+
+A device socket is then the session's: hello, silence, and what a message may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import CloseConnection
+from wsproto.utilities import LocalProtocolError
+
+from app.wire import closes
+
+BYTES_A_SECOND = 16 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+LATE, CROWDED, LARGE = "late", "crowded", "large_head"
+
+
+class Door:
+    """What all connections of a process share.
+
+    Parameters
+    ----------
+    seconds : float > 0
+        For a request, or a message of a socket, to be whole.
+    per_address : int > 0
+        Connections of one address that have not sent a whole request.
+    refused : function of the reason
+        Called for each connection that is closed here.
+    """
+
+    def __init__(
+        self, seconds: float, per_address: int, refused: Callable[[str], None]
+    ) -> None:
+        self.seconds = seconds
+        self.per_address = per_address
+        self.refused = refused
+        self._waiting: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Count a connection; False if its address has too many."""
+        if self._waiting[address] >= self.per_address:
+            return False
+        self._waiting[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count it no more: its request is whole, or it has gone."""
+        self._waiting[address] -= 1
+        if not self._waiting[address]:
+            del self._waiting[address]
+
+    def protocols(self) -> tuple[type[HttpToolsProtocol], type[WSProtocol]]:
+        """Make the classes that uvicorn builds connections of."""
+        http = type("HTTP", (PunctualHTTP,), {"door": self})
+        return http, type("Socket", (PunctualSocket,), {"door": self})
+
+
+class Deadline:
+    """Calls `late` unless what arrives is whole in time."""
+
+    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._late = late
+        self._timer: asyncio.TimerHandle | None = None
+        self._begun = 0.0
+        self._bytes = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether something is expected."""
+        return self._timer is not None
+
+    def start(self) -> None:
+        """Expect something from now on."""
+        self.stop()
+        self._begun = asyncio.get_running_loop().time()
+        self._bytes = 0
+        self._wait(self._seconds)
+
+    def came(self, n_bytes: int) -> None:
+        """Take note of what came."""
+        self._bytes += n_bytes
+
+    def stop(self) -> None:
+        """Expect nothing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        allowed = self._seconds + self._bytes / BYTES_A_SECOND
+        left = self._begun + allowed - asyncio.get_running_loop().time()
+        if left > 0.001:
+            self._wait(left)
+        else:
+            self._timer = None
+            self._late()
+
+
+class PunctualHTTP(HttpToolsProtocol):
+    """uvicorn's HTTP, but a request must be whole in time."""
+
+    door: Door
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._deadline = Deadline(self.door.seconds, self._too_late)
+        self._waits = False
+        self._in_head = True
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request."""
+        super().connection_made(transport)
+        if self.door.enter(self._address):
+            self._waits = True
+            self._deadline.start()
+        else:
+            self.door.refused(CROWDED)
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._whole()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of a request."""
+        if not self._deadline.running:
+            self._deadline.start()  # the next one on this connection
+        self._deadline.came(0 if self._in_head else len(data))
+        self._head_bytes += len(data)
+        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(LARGE, b"431 Request Header Fields Too Large")
+            return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        if not self._deadline.running:  # behind another one, in the same bytes
+            self._deadline.start()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Begin its body."""
+        super().on_headers_complete()
+        self._in_head = False
+
+    def on_message_complete(self) -> None:
+        """Have it whole."""
+        super().on_message_complete()
+        self._in_head = True
+        self._head_bytes = 0
+        self._whole()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection to the socket, which has deadlines of its own."""
+        self._whole()
+        super().handle_websocket_upgrade()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _whole(self) -> None:
+        self._deadline.stop()
+        if self._waits:
+            self._waits = False
+            self.door.leave(self._address)
+
+    def _too_late(self) -> None:
+        self._refuse(LATE, b"408 Request Timeout")
+
+    def _refuse(self, reason: str, status: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self.door.refused(reason)
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(
+                b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
+                b"Content-Length: 0\r\n\r\n"
+            )
+        self.transport.close()
+
+
+class PunctualSocket(WSProtocol):
+    """uvicorn's WebSocket, but a frame or message that has begun must end in time."""
+
+    door: Door
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._deadline = Deadline(self.door.seconds, self._too_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more."""
+        self._deadline.stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes of frames."""
+        super().data_received(data)
+        if self.transport.is_closing() or not self._unfinished():
+            self._deadline.stop()
+        elif self._deadline.running:
+            self._deadline.came(len(data))
+        else:
+            self._deadline.start()
+
+    def _unfinished(self) -> bool:
+        """Look into wsproto 1.3, which has no word for it."""
+        connection = self.conn.handshake.connection
+        if connection is None:
+            return False  # the handshake, which came whole
+        frames = connection._proto
+        decoder = frames._frame_decoder
+        return bool(
+            decoder.header is not None
+            or len(decoder.buffer)
+            or frames._message_decoder.opcode is not None
+        )
+
+    def _too_late(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.read_paused:  # it is we who do not read
+            self._deadline.start()
+            return
+        self.door.refused(LATE)
+        said = CloseConnection(closes.IDLE, "a message must end in time")
+        with suppress(LocalProtocolError):  # closing already
+            self.transport.write(self.conn.send(said))
+        self.transport.close()

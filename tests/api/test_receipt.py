@@ -1,0 +1,194 @@
+"""Peers that begin to say something and do not end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import uvicorn
+import websockets
+
+from app.api.receipt import CROWDED, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
+
+SECONDS = 0.2
+PER_ADDRESS = 4
+
+
+async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answer a request with the size of its body, a message with itself."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "bytes": message["bytes"]})
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return
+        size += len(message["body"])
+        more = message["more_body"]
+    body = str(size).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Place:
+    """A server with short deadlines."""
+
+    def __init__(self) -> None:
+        self.refused: Counter[str] = Counter()
+        door = Door(SECONDS, PER_ADDRESS, lambda why: self.refused.update([why]))
+        http, ws = door.protocols()
+        self.server = uvicorn.Server(
+            uvicorn.Config(
+                echo, http=http, ws=ws, lifespan="off", port=0, log_level="error"
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self.server.servers[0].sockets[0].getsockname()[1])
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    made = Place()
+    task = asyncio.create_task(made.server.serve())
+    while not made.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    yield made
+    made.server.should_exit = True
+    await task
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes:
+    """Read to the end, which must come soon."""
+    async with asyncio.timeout(10 * SECONDS):
+        return await reader.read()
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Y: ",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n123",
+        GET + b"GET / HT",
+    ],
+)
+async def test_a_request_that_does_not_end_is_closed(place: Place, begun: bytes):
+    reader, writer = await place.open()
+    writer.write(begun)
+    said = await ended(reader)
+    assert b"408 Request Timeout" in said or not begun
+    assert place.refused == {LATE: 1}
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"\x82",
+        b"\x82\x85\x01\x02\x03\x04ab",
+        b"\x02\x81\x00\x00\x00\x00a",  # the first of several fragments
+        b"\x02\x81\x00\x00\x00\x00a\x89\x80\x00\x00\x00\x00",  # and a ping
+    ],
+)
+async def test_a_message_that_does_not_end_is_closed_4407(place: Place, begun: bytes):
+    reader, writer = await place.open()
+    writer.write(UPGRADE)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(begun)
+    said = await ended(reader)
+    assert (4407).to_bytes(2, "big") in said
+    assert place.refused == {LATE: 1}
+    writer.close()
+
+
+async def test_whoever_sends_steadily_is_not_late(place: Place):
+    reader, writer = await place.open()
+    size = 40_000  # two and a half seconds' worth at the least rate
+    writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    for _ in range(8):
+        writer.write(b"x" * (size // 8))
+        await asyncio.sleep(SECONDS / 4)
+    said = await reader.readuntil(b"40000")
+    assert said.startswith(b"HTTP/1.1 200")
+    assert not place.refused
+    writer.close()
+
+
+async def test_quiet_sockets_and_whole_messages_are_never_late(place: Place):
+    async with websockets.connect(f"ws://127.0.0.1:{place.port}/") as line:
+        for n in (0, 1, 126, 70_000):
+            await line.send(bytes(n))
+            assert await line.recv() == bytes(n)
+        await asyncio.sleep(2 * SECONDS)
+        await line.send(b"x")
+        assert await line.recv() == b"x"
+    assert not place.refused
+
+
+async def test_a_kept_connection_waits_for_its_next_request(place: Place):
+    reader, writer = await place.open()
+    for _ in range(3):
+        writer.write(GET)
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(1.5 * SECONDS)
+    assert not place.refused
+    writer.close()
+
+
+async def test_an_endless_head_is_refused(place: Place):
+    reader, writer = await place.open()
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    writer.write(b"X-Y: " + b"z" * MAX_HEAD_BYTES)
+    assert b"431 Request Header Fields Too Large" in await ended(reader)
+    assert place.refused == {LARGE: 1}
+    writer.close()
+
+
+async def test_an_address_has_so_many_connections_that_say_nothing_whole(place: Place):
+    silent = [await place.open() for _ in range(PER_ADDRESS)]
+    reader, writer = await place.open()
+    with suppress(ConnectionError):
+        assert await ended(reader) == b""
+    writer.close()
+    assert place.refused == {CROWDED: 1}
+    for one, other in silent:
+        await ended(one)
+        other.close()
+    reader, writer = await place.open()
+    writer.write(GET)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_a_deadline_that_is_met_never_fires():
+    fired: list[int] = []
+    deadline = Deadline(0.01, lambda: fired.append(1))
+    deadline.start()
+    deadline.stop()
+    await asyncio.sleep(0.03)
+    assert not fired
+    deadline.start()
+    await asyncio.sleep(0.03)
+    assert fired
+    assert not deadline.running
