@@ -55,7 +55,7 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _cursor(text: str) -> str:
+def cursor_text(text: str) -> str:
     """Let only what `cursor_of` can have made near a query."""
     try:
         if len(text) <= 512 and text_in(text).isprintable():
@@ -106,7 +106,7 @@ class PageQuery(Query):
     """Which part of a list; `cursor` is the last answer's `next_cursor`."""
 
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: Annotated[str, AfterValidator(_cursor)] | None = None
+    cursor: Annotated[str, AfterValidator(cursor_text)] | None = None
 
 
 class Answer(BaseModel):

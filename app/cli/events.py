@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,39 +61,41 @@ def label(
 
 def export(
     file: Annotated[
-        Path | None, typer.Argument(help="JSONL file to write; default: stdout.")
+        Path | None, typer.Argument(help="File to write; default: stdout.")
     ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl, csv or parquet.")
+    ] = "jsonl",
     profile: Annotated[str | None, typer.Option(help="Of this profile only.")] = None,
+    device: Annotated[str | None, typer.Option(help="Of this device only.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="After the row that had this cursor.")
+    ] = None,
     windows: Annotated[
         bool, typer.Option("--windows", help="With the raw readings of each event.")
     ] = False,
     url: Url = None,
 ) -> None:
-    """Write events with their labels, one JSON object a line."""
+    """Write events with their predictions and labels."""
     service = Service.of(configuration.load(), url)
-    lines = (
-        msgspec.json.encode(_exported(service, event, windows=windows))
-        for event in service.items("/events", {"profile": profile, "limit": PAGE})
-    )
+    asked = {
+        "format": form,
+        "profile": profile,
+        "device": device,
+        "since": since,
+        "windows": "true" if windows else None,
+    }
+    parts = service.stream("/export", asked)
     if file is None:
-        for line in lines:
-            typer.echo(line)
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
         return
-    fresh, n = file.with_name(f"{file.name}.new"), 0
+    fresh = file.with_name(f"{file.name}.new")
     with fresh.open("wb") as out:
-        for line in lines:
-            out.write(line + b"\n")
-            n += 1
+        size = sum(out.write(part) for part in parts)
     fresh.replace(file)
-    typer.echo(f"{file}: {n} events")
-
-
-def _exported(
-    service: Service, event: dict[str, Any], *, windows: bool
-) -> dict[str, Any]:
-    if not windows:
-        return event
-    return {**event, "window": service.call("GET", f"/events/{event['id']}/window")}
+    typer.echo(f"{file}: {size} bytes")
 
 
 def _cells(event: dict[str, Any]) -> tuple[str, ...]:

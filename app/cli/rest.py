@@ -82,6 +82,28 @@ class Service:
             raise Refused(problem(answer))
         return answer.json() if answer.content else None
 
+    def stream(
+        self, path: str, params: Mapping[str, Any] | None = None
+    ) -> Iterator[bytes]:
+        """Read a long answer part by part.
+
+        Raises
+        ------
+        Refused, Unavailable
+            As `call`; also when the answer breaks off.
+        """
+        said = {k: v for k, v in (params or {}).items() if v is not None}
+        try:
+            with self._client.stream("GET", path, params=said) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise Refused(problem(answer))
+                yield from answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"no whole answer from {self.url} ({error}): is the service running?"
+            ) from error
+
     def items(
         self, path: str, params: Mapping[str, Any] | None = None
     ) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,7 @@ __all__ = [
     "predictions_of",
     "unclassified",
     "window",
+    "windows",
 ]
 
 CHANNEL = "onset_events"
@@ -157,6 +158,19 @@ async def window(conn: AsyncConnection, event: UUID) -> Window:
         row.rate_hz,
         tuple(Channel(**channel) for channel in row.channels),
     )
+
+
+async def windows(
+    conn: AsyncConnection, wanted: Sequence[UUID]
+) -> dict[UUID, Float32Array]:
+    """Return the windows of many events, (n_readings, n_channels) each."""
+    e = events.c
+    query = select(e.id, e.window, e.n_readings, e.n_channels)
+    rows = await conn.execute(query.where(e.id.in_(wanted)))
+    return {
+        row.id: unpack_values(row.window, (row.n_readings, row.n_channels))
+        for row in rows
+    }
 
 
 async def unclassified(
