@@ -71,6 +71,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/events/{event_id}/labels"): VIEWER,
     ("POST", "/events/{event_id}/labels"): LABELER,
     ("POST", "/labels"): LABELER,
+    ("GET", "/labels/queue"): LABELER,
     ("GET", "/export"): VIEWER,
     ("POST", "/events/import"): Rule(Role.OPERATOR, max_body_bytes=IMPORT_BYTES),
     ("POST", "/retrain"): OPERATOR,

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from fastapi import Query as QueryOf
 from pydantic import Field
 
 from app.api.access import Caller, who
-from app.api.fields import Answer, Body, EventId, EventPath, Page, Text64, Time, example
+from app.api.fields import (
+    Answer,
+    Body,
+    EventId,
+    EventPath,
+    Name,
+    Page,
+    Query,
+    Text64,
+    Time,
+    example,
+)
+from app.api.shapes import EventAnswer, event_answer
 from app.api.state import State, current
+from app.service import labelling
 from app.store import audit, events, labels
 
 router = APIRouter(tags=["Labels"])
@@ -48,6 +63,22 @@ class LabelAnswer(Answer):
     at: Time
 
 
+class QueueQuery(Query):
+    """Of which profile, and how many."""
+
+    profile: Name
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class QueueAnswer(Answer):
+    """An event that waits for a label; `score` says what that is worth, 0..1."""
+
+    event: EventAnswer
+    score: float
+    reason: str
+    audit: bool
+
+
 class AcceptedAnswer(Answer):
     """How many labels were taken."""
 
@@ -79,6 +110,30 @@ async def label_event(
         after = {"label": body.label}
         await audit.record(conn, caller.name, "label", f"event:{event_id}", after=after)
     return LabelAnswer.model_validate(label)
+
+
+@router.get("/labels/queue")
+async def label_queue(
+    query: Annotated[QueueQuery, QueryOf()], state: Annotated[State, Depends(current)]
+) -> Page[QueueAnswer]:
+    """Which events are most worth a label now, each with its reason.
+
+    Uncertain, rare, fresh and unlike one another first; every tenth is of an audit
+    slice chosen by chance, so that accuracy can be counted on a fair sample.
+    """
+    ranked = await labelling.queue(
+        state.engine, query.profile, query.limit, datetime.now(UTC)
+    )
+    items = [
+        QueueAnswer(
+            event=event_answer(row),
+            score=pick.score,
+            reason=pick.reason,
+            audit=pick.audit,
+        )
+        for row, pick in ranked
+    ]
+    return Page(items=items)
 
 
 @router.post("/labels")

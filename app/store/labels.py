@@ -6,6 +6,7 @@ numbers: two labels of one event in the same microsecond still have one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -168,6 +169,22 @@ async def rows(
         )
         for row in found
     ]
+
+
+async def count_by_class(conn: AsyncConnection, profile: str) -> Counter[str]:
+    """Count the events of a profile by the label that counts."""
+    e, said = events.c, labels.c
+    latest = (
+        select(said.event, said.label)
+        .ext(distinct_on(said.event))
+        .join(events, e.id == said.event)
+        .where(e.profile == profile)
+        .order_by(said.event, said.id.desc())
+        .subquery("latest")
+    )
+    query = select(latest.c.label, func.count()).group_by(latest.c.label)
+    rows = await conn.execute(query.where(latest.c.label != ""))
+    return Counter({label: count for label, count in rows})
 
 
 async def count_since(
