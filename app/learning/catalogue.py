@@ -44,6 +44,7 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
         EstimatorSpec("extra_trees"),
         EstimatorSpec("boosting", modes=False),
         EstimatorSpec("sgd", incremental=True),
+        EstimatorSpec("adaptive", incremental=True),
     )
 }
 
@@ -66,8 +67,10 @@ def spec_of(name: str) -> EstimatorSpec:
     return ESTIMATORS[name]
 
 
-def incremental_spec(name: str) -> EstimatorSpec:
+def incremental_spec(name: str, *, online: bool = False) -> EstimatorSpec:
     """Look up an estimator that is asked to learn incrementally; ``auto`` finds one.
+
+    Online ``auto`` is the one that follows what changes, else the one that remembers.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def incremental_spec(name: str) -> EstimatorSpec:
         If the estimator has no ``partial_fit``.
     """
     able = [s.name for s in ESTIMATORS.values() if s.incremental]
-    spec = ESTIMATORS[able[0]] if name == AUTO else spec_of(name)
+    spec = ESTIMATORS[able[-1 if online else 0]] if name == AUTO else spec_of(name)
     if not spec.incremental:
         raise CannotLearn(
             f"estimator {name!r} cannot learn incrementally (it has no partial_fit); "

@@ -105,7 +105,12 @@ def challenge(
     estimator = profile.retrain.estimator
     if kind == INCREMENTAL:
         trained = train_incremental(
-            parent_state, train, estimator, seed=seed, progress=progress
+            parent_state,
+            train,
+            estimator,
+            seed=seed,
+            progress=progress,
+            online=profile.is_online,
         )
     else:
         trained = train_full(train, estimator, seed=seed, progress=progress)

@@ -100,6 +100,47 @@ def _sgd(seed: int, weights: Weights) -> Any:
     )
 
 
+def _adaptive(seed: int, weights: Weights) -> Any:
+    # without an average over steps, and with longer ones: it follows what changes
+    return _linear(
+        SGDClassifier(
+            loss="log_loss",
+            alpha=1e-3,
+            learning_rate="constant",
+            eta0=0.01,
+            random_state=seed,
+        )
+    )
+
+
+def recent_trees(seed: int, weights: Weights) -> Any:
+    """Return the unfitted forest beside the linear part of ``adaptive``."""
+    return ExtraTreesClassifier(
+        60, max_leaf_nodes=500, class_weight=weights, random_state=seed, n_jobs=1
+    )
+
+
+class Average:
+    """The mean of fitted classifiers that may each know only some of the modes.
+
+    Parameters
+    ----------
+    estimators_ : list of fitted scikit-learn classifiers over mode numbers
+    n_modes : int
+    """
+
+    def __init__(self, estimators_: list[Any], n_modes: int) -> None:
+        self.estimators_ = estimators_
+        self.classes_ = np.arange(n_modes)
+
+    def predict_proba(self, table: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the probability of every mode, (n_rows, n_modes)."""
+        said = np.zeros((len(table), len(self.classes_)))
+        for member in self.estimators_:
+            said[:, member.classes_.astype(int)] += member.predict_proba(table)
+        return said / len(self.estimators_)
+
+
 _MAKERS: Mapping[str, Callable[[int, Weights], Any]] = {
     "blend": _blend,
     "logistic": _logistic,
@@ -107,6 +148,7 @@ _MAKERS: Mapping[str, Callable[[int, Weights], Any]] = {
     "extra_trees": _extra_trees,
     "boosting": _boosting,
     "sgd": _sgd,
+    "adaptive": _adaptive,
 }
 
 
@@ -163,6 +205,6 @@ def weigh(rows: Dataset, modes: Modes) -> Weights:
     count = Counter(rows.labels)
     even = len(rows) / len(count)
     return {
-        i: min(even / count[label], MAX_CLASS_WEIGHT)
+        i: min(even / max(count[label], 1), MAX_CLASS_WEIGHT)
         for i, (_, label) in enumerate(modes.names)
     }

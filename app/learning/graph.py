@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 
 from app.domain import FloatArray
 from app.errors import ArtefactError
-from app.learning.estimators import CLIP, Modes
+from app.learning.estimators import CLIP, Average, Modes
 
 INPUT, OUTPUT = "features", "probabilities"
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 9
@@ -81,7 +81,7 @@ class Graph:
 
 def append(graph: Graph, fitted: Any) -> str:
     """Add an estimator; return the name of its class probabilities, in double."""
-    if isinstance(fitted, VotingClassifier):
+    if isinstance(fitted, VotingClassifier | Average):
         parts = [append(graph, member) for member in fitted.estimators_]
         total = graph.node("Sum", *parts)
         return graph.node("Mul", total, graph.constant(np.array([1.0 / len(parts)])))

@@ -1,6 +1,8 @@
 """New rows -> the parent estimator, a step further; or from the start where it must.
 
-Beside the new rows go replayed old ones, so that no class and no device is forgotten.
+``sgd`` remembers: beside the new rows go replayed old ones, so that no class and no
+device is forgotten.  ``adaptive`` follows: its linear part takes few steps, beside the
+newest rows only, and half of its answer is a forest of the newest rows.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from threadpoolctl import threadpool_limits
 from app.errors import ArtefactError
 from app.learning.catalogue import EstimatorSpec, incremental_spec
 from app.learning.dataset import Dataset
-from app.learning.estimators import MAX_MODES, Modes, find_modes, make, weigh
+from app.learning.estimators import (
+    MAX_MODES,
+    Average,
+    Modes,
+    find_modes,
+    make,
+    recent_trees,
+    weigh,
+)
 from app.learning.train import Progress, Trained, require_classes
 
 EPOCHS, STEPS = 60, 30_000
@@ -25,6 +35,11 @@ so that it takes no more steps than these, but at least `NEW_EPOCHS` passes."""
 REPLAY = 2000
 """Old rows kept beside an incremental estimator, so that it forgets no class."""
 NEW_EPOCHS = 15
+RECENT, SCALED = 1000, 2000
+"""Newest rows that ``adaptive`` grows its forest from, and takes its scale from."""
+FOLLOW_EPOCHS, FOLLOW_STEP = 3, 0.33
+"""How far ``adaptive`` goes: passes over new rows, and what one row may move its own
+logit by, whatever the number of features."""
 UNSEEN = -3.0
 """Where the intercept of a new mode begins: one in twenty, until rows say more."""
 STATE_VERSION = 1
@@ -37,6 +52,7 @@ def train_incremental(
     *,
     seed: int,
     progress: Progress,
+    online: bool = False,
 ) -> Trained:
     """Go on learning from the rows that the parent has not seen.
 
@@ -52,7 +68,7 @@ def train_incremental(
     ArtefactError
         If the parent's state is not readable.
     """
-    spec = incremental_spec(estimator)
+    spec = incremental_spec(estimator, online=online)
     require_classes(rows)
     modes = find_modes(rows, spec.modes)
     with threadpool_limits(1):
@@ -72,10 +88,25 @@ def train_incremental(
             )
             progress(f"{spec.name} goes on with {len(new)} new rows", 0.3)
             epochs = NEW_EPOCHS
+        follows = spec.name == "adaptive"
+        if follows:
+            fitted.named_steps["linear"].eta0 = FOLLOW_STEP / rows.features.shape[1]
+            fitted.named_steps["scale"].fit(rows.features[-SCALED:].astype(np.float64))
+            epochs = FOLLOW_EPOCHS if parent is not None and not why else epochs
         first = parent is None or bool(why)
-        _advance(fitted, rows, new, modes, seed, epochs, first=first)
+        _advance(fitted, rows, new, modes, seed, epochs, first=first, follows=follows)
         state = _write(spec, fitted, modes, rows)
+        if follows:
+            fitted = _with_trees(fitted, rows, modes, seed)
     return Trained(spec.name, fitted, modes, seed, len(rows), {}, state, why)
+
+
+def _with_trees(linear: Any, rows: Dataset, modes: Modes, seed: int) -> Average:
+    newest = rows.take(range(max(0, len(rows) - RECENT), len(rows)))
+    target = modes.numbers(newest)
+    weights = {i: w for i, w in weigh(newest, modes).items() if i in set(target)}
+    trees = recent_trees(seed, weights).fit(newest.features, target)
+    return Average([linear, trees], len(modes.names))
 
 
 def _why_restart(
@@ -117,8 +148,9 @@ def _grow(linear: Any, n_modes: int) -> None:
     intercept = np.pad(linear.intercept_, (0, missing), constant_values=UNSEEN)
     linear.coef_ = linear._standard_coef = coef
     linear.intercept_ = linear._standard_intercept = intercept
-    linear._average_coef, linear._average_intercept = coef * 0.0, intercept * 0.0
-    linear.t_ = 1.0
+    if linear.average:
+        linear._average_coef, linear._average_intercept = coef * 0.0, intercept * 0.0
+        linear.t_ = 1.0
     linear.classes_ = np.arange(n_modes)
 
 
@@ -131,20 +163,23 @@ def _advance(
     epochs: int,
     *,
     first: bool,
+    follows: bool,
 ) -> None:
     """Run stochastic gradient steps over new rows mixed with old ones."""
     if not len(new):
         return
     scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
-    scale.partial_fit(rows.features[new].astype(np.float64))
+    if not follows:
+        scale.partial_fit(rows.features[new].astype(np.float64))
     random = np.random.default_rng(seed + len(rows))
-    old = np.setdiff1d(np.arange(len(rows)), new)[-REPLAY:]
+    old = np.setdiff1d(np.arange(len(rows)), new)[-(RECENT if follows else REPLAY) :]
+    times = 1 if follows else 3
     target = modes.numbers(rows)
     by_mode = weigh(rows, modes)
     weight = np.array([by_mode[int(m)] for m in target])
     table = fitted[:-1].transform(rows.features)
     for _ in range(epochs):
-        replayed = random.choice(old, min(len(old), 3 * len(new)), replace=False)
+        replayed = random.choice(old, min(len(old), times * len(new)), replace=False)
         batch = random.permutation(np.concatenate((new, replayed)))
         every = np.arange(len(modes.names)) if first else None
         linear.partial_fit(

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.errors import ArtefactError
 from app.learning.dataset import build
+from app.learning.export import export
 from app.learning.incremental import train_incremental
+from app.learning.model import Model
 
 CLASSES = ("fist", "wave", "point")
 
@@ -93,3 +97,57 @@ def test_nothing_new_changes_nothing(profile, rows_of, quiet, parent):
 def test_a_state_that_is_not_readable_is_refused(profile, rows_of, quiet, state):
     with pytest.raises(ArtefactError, match="not readable"):
         train_incremental(state, build(profile, rows_of(9)), seed=1, progress=quiet)
+
+
+def shifted(rows_of, first, turn, seed):
+    """Rows whose classes have changed places by `turn`."""
+    names = CLASSES[turn:] + CLASSES[:turn]
+    rows = rows_of(90, first=first, seed=seed)
+    return [replace(r, label=names[CLASSES.index(r.label)]) for r in rows]
+
+
+def test_adaptive_follows_what_sgd_holds_on_to(profile, rows_of, quiet):
+    before = shifted(rows_of, 0, 0, 1)
+    after = shifted(rows_of, 90, 1, 2)
+    unseen = build(profile, shifted(rows_of, 300, 1, 3))
+    right = {}
+    for name in ("adaptive", "sgd"):
+        parent = train_incremental(
+            None, build(profile, before), name, seed=1, progress=quiet
+        )
+        state = parent.state
+        for step in range(0, 90, 15):
+            rows = build(profile, before + after[: step + 15])
+            child = train_incremental(state, rows, name, seed=1, progress=quiet)
+            assert child.restarted == ""
+            state = child.state
+        right[name] = accuracy(child, unseen)
+    assert right["adaptive"] > right["sgd"]
+
+
+def test_online_auto_is_adaptive_and_its_graph_is_its_equal(profile, rows_of, quiet):
+    rows = build(profile, rows_of(60) + rows_of(20, classes=("still",), first=60))
+    first = train_incremental(
+        None, build(profile, rows_of(60)), seed=1, progress=quiet, online=True
+    )
+    child = train_incremental(first.state, rows, seed=1, progress=quiet, online=True)
+    assert (first.name, child.name) == ("adaptive", "adaptive")
+    assert "still" in child.classes
+    assert accuracy(child, rows) > 0.9
+    data, card = export(child, profile, rows)  # refuses what differs by 1e-5
+    assert Model.load(data, card).classes == child.classes
+    said = child.probabilities(rows.features)
+    assert np.allclose(said.sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adaptive"])
+def test_a_class_that_comes_no_more_is_still_known(profile, rows_of, quiet, name):
+    """Online looks at the newest rows only: a class may leave them."""
+    parent = train_incremental(
+        None, build(profile, rows_of(60)), name, seed=1, progress=quiet
+    )
+    rows = build(profile, rows_of(60, classes=("fist", "wave"), first=60))
+    child = train_incremental(parent.state, rows, name, seed=1, progress=quiet)
+    assert child.restarted == ""
+    assert child.classes == tuple(sorted(CLASSES))
+    assert accuracy(child, rows) > 0.8
