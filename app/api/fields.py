@@ -26,7 +26,8 @@ MAX_INT = 2**31 - 1
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Let only printable text pass."""
     if not text.isprintable():
         raise ValueError("control and formatting characters are not allowed")
     return text
@@ -35,11 +36,11 @@ def _printable(text: str) -> str:
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """What stands in paths: devices and profiles."""
 Text64 = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(printable)
 ]
 """Labels, classes, names of people: any printable text of 1 to 64 characters."""
 Text500 = Annotated[
-    str, StringConstraints(min_length=1, max_length=500), AfterValidator(_printable)
+    str, StringConstraints(min_length=1, max_length=500), AfterValidator(printable)
 ]
 """Reasons."""
 

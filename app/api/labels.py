@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi import Query as QueryOf
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.access import Caller, who
 from app.api.fields import (
@@ -21,6 +21,7 @@ from app.api.fields import (
     Text64,
     Time,
     example,
+    printable,
 )
 from app.api.shapes import EventAnswer, event_answer
 from app.api.state import State, current
@@ -30,13 +31,14 @@ from app.store import audit, events, labels
 router = APIRouter(tags=["Labels"])
 
 SOURCE = "person"
+LabelText = Annotated[str, Field(max_length=64), AfterValidator(printable)]
 MAX_LABELS = 10_000
 
 
 class LabelBody(Body):
-    """What the event is."""
+    """What the event is; an empty label withdraws what was said before."""
 
-    label: Text64
+    label: LabelText
 
     model_config = example({"label": "fist"})
 

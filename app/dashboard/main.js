@@ -2,6 +2,7 @@
 
 import { Away, follow, forgetKey, get, hasKey, post, Problem, setKey, takeKeyFromLink } from "./api.js";
 import { assignHues } from "./colour.js";
+import { Desk } from "./desk.js";
 import { Devices } from "./devices.js";
 import { classOf, Events, inWords } from "./events.js";
 import { showJob, showModels } from "./models.js";
@@ -16,6 +17,10 @@ const LAST_PROFILE = "onset.profile";
 const strip = new Strip(element("strip"));
 const devices = new Devices(watch);
 const events = new Events(label);
+const desk = new Desk(() => events.names, (event, told) => {
+  const known = events.get(event.id);
+  if (known) show({ ...known, label: told });
+});
 let names = []; // of the profiles
 let profile = null;
 let opened = 0; // counts opened profiles: what an older one still answers is dropped
@@ -283,6 +288,13 @@ element("logout").addEventListener("click", () => showLogin());
 element("retrain").addEventListener("click", () => guarded(async () => {
   showJob(await post("/retrain", { profile: profile.name }));
 }));
+element("label-some").addEventListener("click", () => guarded(() => desk.open(profile.name)));
+addEventListener("keydown", (press) => {
+  const typing = press.target.closest?.("input, select, textarea, dialog");
+  if (press.key !== "l" || press.ctrlKey || press.metaKey || press.altKey || typing || !profile) return;
+  press.preventDefault();
+  guarded(() => desk.open(profile.name));
+});
 element("login").addEventListener("submit", (submit) => {
   submit.preventDefault();
   setKey(element("key").value);

@@ -37,7 +37,7 @@ REPLAY = 2000
 NEW_EPOCHS = 15
 RECENT, SCALED = 1000, 2000
 """Newest rows that ``adaptive`` grows its forest from, and takes its scale from."""
-FOLLOW_EPOCHS, FOLLOW_STEP = 3, 0.33
+FOLLOW_EPOCHS, FOLLOW_STEP = 3, 1.0
 """How far ``adaptive`` goes: passes over new rows, and what one row may move its own
 logit by, whatever the number of features."""
 UNSEEN = -3.0

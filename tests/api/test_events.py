@@ -147,6 +147,20 @@ async def test_labels_are_appended_and_the_latest_counts(
     ] * 2
 
 
+async def test_an_empty_label_withdraws_what_was_said(
+    api: dict[str, Caller], engine: AsyncEngine
+) -> None:
+    (made,) = await add_events(engine, "arm", ["fist"], labelled=False)
+    path = f"/events/{made.id}/labels"
+    for label in ("fist", ""):
+        answer = await api["labeler"]("POST", path, json={"label": label})
+        assert answer.status_code == 201
+    event = (await api["viewer"]("GET", f"/events/{made.id}")).json()
+    assert event["label"] is None
+    assert [one["label"] for one in event["labels"]] == ["fist", ""]
+    assert len(await items(api["viewer"], labelled=False)) == 1
+
+
 async def test_the_same_label_again_is_said_once(
     api: dict[str, Caller], engine: AsyncEngine
 ) -> None:

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from app.client import Onset
 from tests.dashboard.conftest import Look
-from tests.dashboard.scene import add_champion, streaming, truth
+from tests.dashboard.scene import CLASSES, add_champion, streaming, truth
 from tests.dashboard.served import Served
 
 PICTURE = "document.getElementById('strip').toDataURL()"
@@ -77,6 +77,62 @@ async def test_another_label_is_asked_for_and_offered_from_then_on(
         assert (found[0]["label"] or {}).get("label") == "a stumble"
         offered = page.locator("#events select").first.locator("option")
         assert "a stumble" in await offered.all_text_contents()
+
+
+async def test_twenty_events_are_labelled_by_keyboard_in_under_a_minute(
+    look: Look, served: Served, pictures: Path
+):
+    async with streaming(served, "band-7") as client:
+        page = await look()
+        await unlabelled(client, 20)
+        before = {event["id"] async for event in client.events(labelled=True)}
+        await page.keyboard.press("l")
+        desk = page.locator("#desk")
+        said: dict[str, str] = {}
+        begun = asyncio.get_running_loop().time()
+        while len(said) < 20:
+            event = await asked(page, said)
+            said[event] = truth(int(await desk.get_attribute("data-onset-seq") or 0))
+            async with page.expect_response("**/labels"):
+                await page.keyboard.press(str(1 + CLASSES.index(said[event])))
+        assert asyncio.get_running_loop().time() - begun < 60
+        await expect(page.locator("#desk-count")).to_have_text("20 labelled")
+        await asked(page, said)
+        await page.screenshot(path=pictures / "desk-light.png")
+        async with page.expect_response("**/labels"):
+            await page.keyboard.press("z")
+        await expect(page.locator("#desk-count")).to_have_text("19 labelled")
+        last = list(said)[-1]
+        await expect(desk).to_have_attribute("data-event", last)
+        async with page.expect_response("**/labels"):
+            await page.keyboard.press("n")
+        said[last] = "nothing"
+        await page.keyboard.press("Escape")
+        await expect(desk).to_be_hidden()
+        stored = {
+            event["id"]: event["label"]["label"]
+            async for event in client.events(labelled=True)
+            if event["id"] not in before
+        }
+        assert stored == said
+
+
+async def unlabelled(client: Onset, at_least: int) -> None:
+    """Wait until so many events have no label."""
+    while True:
+        if len([e async for e in client.events(labelled=False)]) >= at_least:
+            return
+        await asyncio.sleep(0.2)
+
+
+async def asked(page: Page, said: dict[str, str]) -> str:
+    """Wait for an event on the desk that nothing was said of, with its picture."""
+    for _ in range(200):
+        event = await page.locator("#desk").get_attribute("data-event")
+        if event and event not in said:
+            return event
+        await asyncio.sleep(0.02)
+    raise AssertionError("the desk shows nothing new")
 
 
 async def test_a_wrong_key_brings_the_login_with_a_message(
