@@ -11,6 +11,7 @@ USERS = {
     "learning/dataset.py": "training",
     "learning/model.py": "serving: live, by REST, in replays",
     "service/skew.py": "compares what was served with what is computed now",
+    "service/labelling.py": "tells apart what to label next",
     "service/foreign.py": "tries an imported model on stored windows",
     "main.py": "compiles the kernels at the start",
 }

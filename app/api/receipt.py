@@ -3,7 +3,7 @@
     connection  a whole request within `seconds` of its first byte, or of the connection
     body, frame the same, and a second more for each `BYTES_A_SECOND` that came: whoever
                 sends steadily is never late, whoever drips is
-    heads       at most `MAX_HEAD_BYTES`
+    heads       at most `MAX_HEAD_BYTES`, and what one read brings above them
     addresses   at most so many connections without a whole request from one of them
 
 A device socket is then the session's: hello, silence, and what a message may be.
@@ -123,8 +123,7 @@ class PunctualHTTP(HttpToolsProtocol):
         super().__init__(*args, **more)
         self._deadline = Deadline(self.door.seconds, self._too_late)
         self._waits = False
-        self._in_head = True
-        self._head_bytes = 0
+        self._begin_head()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request."""
@@ -146,19 +145,19 @@ class PunctualHTTP(HttpToolsProtocol):
         if not self._deadline.running:
             self._deadline.start()  # the next one on this connection
         self._deadline.came(0 if self._in_head else len(data))
-        self._head_bytes += len(data)
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(LARGE, b"431 Request Header Fields Too Large")
-            return
+        self._turned = False
         super().data_received(data)
+        if self._in_head and not self._turned:  # else `data` is not all of this head
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(LARGE, b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         if not self._deadline.running:  # behind another one, in the same bytes
             self._deadline.start()
-        self._in_head = True
-        self._head_bytes = 0
+        self._begin_head()
 
     def on_headers_complete(self) -> None:
         """Begin its body."""
@@ -168,8 +167,7 @@ class PunctualHTTP(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Have it whole."""
         super().on_message_complete()
-        self._in_head = True
-        self._head_bytes = 0
+        self._begin_head()
         self._whole()
 
     def handle_websocket_upgrade(self) -> None:
@@ -180,6 +178,10 @@ class PunctualHTTP(HttpToolsProtocol):
     @property
     def _address(self) -> str:
         return self.client[0] if self.client else ""
+
+    def _begin_head(self) -> None:
+        self._in_head = self._turned = True
+        self._head_bytes = 0
 
     def _whole(self) -> None:
         self._deadline.stop()

@@ -159,9 +159,25 @@ async def test_a_kept_connection_waits_for_its_next_request(place: Place):
 async def test_an_endless_head_is_refused(place: Place):
     reader, writer = await place.open()
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
+    await asyncio.sleep(SECONDS / 4)  # so that all that follows is a read of its own
     writer.write(b"X-Y: " + b"z" * MAX_HEAD_BYTES)
     assert b"431 Request Header Fields Too Large" in await ended(reader)
     assert place.refused == {LARGE: 1}
+    writer.close()
+
+
+@pytest.mark.parametrize("n_before", [0, 3])
+async def test_a_large_body_in_one_piece_with_its_head_is_no_large_head(
+    place: Place, n_before: int
+):
+    reader, writer = await place.open()
+    size = 2 * MAX_HEAD_BYTES
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+    writer.write(n_before * GET + head + bytes(size) + GET[:9])
+    await reader.readuntil(b"\r\n\r\n%d" % size)
+    writer.write(GET[9:])
+    await reader.readuntil(b"\r\n\r\n0")
+    assert not place.refused
     writer.close()
 
 
