@@ -1,21 +1,27 @@
 """Window -> feature vector, the same function for serving, training and replay."""
 
 from app.features.vector import (
-    FEATURE_SET,
+    CONVOLVED,
+    FEATURE_SETS,
     LARGEST,
     PAIRED_CHANNELS,
+    PLAIN,
     digest,
     extract,
     fingerprint,
     names,
+    width,
 )
 
 __all__ = [
-    "FEATURE_SET",
+    "CONVOLVED",
+    "FEATURE_SETS",
     "LARGEST",
     "PAIRED_CHANNELS",
+    "PLAIN",
     "digest",
     "extract",
     "fingerprint",
     "names",
+    "width",
 ]

@@ -41,10 +41,10 @@ class _Compile(Protocol):
     def __call__(self, kernel: Kernel, /) -> Kernel: ...
 
 
-_compiled: _Compile = njit(cache=True, nogil=True)
+compiled: _Compile = njit(cache=True, nogil=True)
 
 
-@_compiled
+@compiled
 def aggregate(
     body: FloatArray, ordered: FloatArray, rate_hz: float, table: FloatArray
 ) -> None:
@@ -100,7 +100,7 @@ def aggregate(
         row[21] = math.log(row[3] * row[3] + floor)
 
 
-@_compiled
+@compiled
 def compare(before: FloatArray, body: FloatArray, table: FloatArray) -> None:
     """Fill in shares between channels, the rise over the pre-roll, the thirds."""
     n_channels, n = body.shape
@@ -132,7 +132,7 @@ def compare(before: FloatArray, body: FloatArray, table: FloatArray) -> None:
         column -= np.mean(column)
 
 
-@_compiled
+@compiled
 def octaves(power: FloatArray, length: int, rate_hz: float, table: FloatArray) -> None:
     """Sum a spectrum (n_channels, length // 2 + 1) into octaves below rate / 2."""
     n_channels, bins = power.shape
@@ -157,7 +157,7 @@ def octaves(power: FloatArray, length: int, rate_hz: float, table: FloatArray) -
         table[c, OCTAVE_AT + OCTAVES] = centroid
 
 
-@_compiled
+@compiled
 def cross(body: FloatArray, every_pair: bool) -> FloatArray:
     """Correlations, and the logarithm of the second moment where pairs are few."""
     n_channels, n = body.shape
@@ -201,7 +201,7 @@ def cross(body: FloatArray, every_pair: bool) -> FloatArray:
     return out
 
 
-@_compiled
+@compiled
 def _matrix_log(matrix: FloatArray) -> FloatArray:
     """Logarithm of a symmetric positive definite matrix, by cyclic Jacobi rotations.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app import features
 from app.domain import Profile
 from app.errors import CannotLearn
 
@@ -28,11 +29,14 @@ class EstimatorSpec:
         Whether it tells the modes of a class apart (see `estimators`).
     incremental : bool
         Whether it can go on learning from new rows alone.
+    feature_set : {"v1", "v2"}
+        What it reads of a window.
     """
 
     name: str
     modes: bool = True
     incremental: bool = False
+    feature_set: str = features.PLAIN
 
 
 ESTIMATORS: Mapping[str, EstimatorSpec] = {
@@ -43,12 +47,13 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
         EstimatorSpec("lda"),
         EstimatorSpec("extra_trees"),
         EstimatorSpec("boosting", modes=False),
+        EstimatorSpec("patterns", feature_set=features.CONVOLVED),
         EstimatorSpec("sgd", incremental=True),
         EstimatorSpec("adaptive", incremental=True),
     )
 }
 
-PORTFOLIO = ("blend", "logistic", "extra_trees")
+PORTFOLIO = ("blend", "logistic", "patterns")
 """What ``auto`` chooses from, the one we trust most on new sessions first."""
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from app import features
 from app.domain import LabelledWindow, Profile
 from app.learning.catalogue import FULL, INCREMENTAL
 from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
@@ -24,6 +25,9 @@ from app.learning.incremental import train_incremental
 from app.learning.model import Model, ModelCard
 from app.learning.promotion import Candidate, Decision, Policy, decide
 from app.learning.train import Progress, Trained, train_full
+
+CONVOLVED_ROWS = 5000
+"""With more rows patterns are not tried: 80 MB of features, and plain ones suffice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +103,8 @@ def challenge(
         If the fitted estimator cannot be served.
     """
     progress(f"features of {len(rows)} labelled windows", 0.0)
-    dataset = build(profile, rows)
+    few = kind == FULL and len(rows) <= CONVOLVED_ROWS
+    dataset = build(profile, rows, features.CONVOLVED if few else features.PLAIN)
     parts = split(dataset)
     train, holdout = dataset.take(parts.train), dataset.take(parts.holdout)
     estimator = profile.retrain.estimator
@@ -117,7 +122,7 @@ def challenge(
     progress("exporting", 0.85)
     onnx, card = export(trained, profile, train, holdout)
     progress(f"judging on {len(holdout)} held-out events", 0.9)
-    listed = manifest(dataset, parts)
+    listed = manifest(dataset, parts, trained.feature_set)
     report = evaluate(Model.load(onnx, card), holdout)
     theirs = _champion(champion, profile, dataset, holdout)
     ours = Candidate(

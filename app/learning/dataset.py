@@ -80,13 +80,24 @@ class Dataset:
             self.rolls,
         )
 
+    def table(self, feature_set: str) -> Float32Array:
+        """Return the columns of a feature set that is no wider than the dataset."""
+        return self.features[:, : features.width(self.n_channels, feature_set)]
+
+    def has(self, feature_set: str) -> bool:
+        """Whether the rows have all columns of a feature set."""
+        wanted = features.width(self.n_channels, feature_set)
+        return bool(self.features.shape[1] >= wanted)
+
     def without(self, events: Iterable[UUID]) -> Dataset:
         """Return the rows whose event is not among the given ones."""
         gone = set(events)
         return self.take(i for i, e in enumerate(self.events) if e not in gone)
 
 
-def build(profile: Profile, rows: Sequence[LabelledWindow]) -> Dataset:
+def build(
+    profile: Profile, rows: Sequence[LabelledWindow], feature_set: str = features.PLAIN
+) -> Dataset:
     """Extract the features of labelled windows; one row per event, order of no matter.
 
     The same rows in another order give the same dataset.  Of several rows of one event
@@ -94,11 +105,11 @@ def build(profile: Profile, rows: Sequence[LabelledWindow]) -> Dataset:
     """
     latest = {row.event: row for row in rows}
     ordered = sorted(latest.values(), key=lambda r: (r.at, r.event.bytes))
-    width = len(features.names([c.name for c in profile.channels]))
+    width = features.width(profile.n_channels, feature_set)
     table = np.empty((len(ordered), width), dtype=np.float32)
     for i, row in enumerate(ordered):
         table[i] = features.extract(
-            row.window, profile.rate_hz, row.pre_roll, row.post_roll
+            row.window, profile.rate_hz, row.pre_roll, row.post_roll, feature_set
         )
     return Dataset(
         profile=profile.name,
@@ -231,7 +242,7 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def manifest(dataset: Dataset, parts: Split) -> Manifest:
+def manifest(dataset: Dataset, parts: Split, feature_set: str) -> Manifest:
     """Write down which rows a training uses, and for what."""
 
     def listed(rows: NDArray[np.int64]) -> tuple[tuple[UUID, str], ...]:
@@ -239,7 +250,7 @@ def manifest(dataset: Dataset, parts: Split) -> Manifest:
 
     return Manifest(
         dataset.profile,
-        features.FEATURE_SET,
+        feature_set,
         parts.rule,
         listed(parts.train),
         listed(parts.holdout),

@@ -28,6 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from app.learning.catalogue import EstimatorSpec
 from app.learning.dataset import Dataset
+from app.learning.ridge import SoftRidge
 
 MAX_MODES = 128
 MIN_MODE_ROWS = 2
@@ -85,6 +86,10 @@ def _boosting(seed: int, weights: Weights) -> Any:
         class_weight=weights,
         random_state=seed,
     )
+
+
+def _patterns(seed: int, weights: Weights) -> Any:
+    return _linear(SoftRidge(weights))
 
 
 def _sgd(seed: int, weights: Weights) -> Any:
@@ -147,6 +152,7 @@ _MAKERS: Mapping[str, Callable[[int, Weights], Any]] = {
     "lda": _lda,
     "extra_trees": _extra_trees,
     "boosting": _boosting,
+    "patterns": _patterns,
     "sgd": _sgd,
     "adaptive": _adaptive,
 }

@@ -93,7 +93,7 @@ class Report:
 
 def evaluate(model: Model, rows: Dataset) -> Report:
     """Ask the served model about every row, one by one, as the live path does."""
-    said = [model.predict(row) for row in rows.features]
+    said = [model.predict(row) for row in rows.table(model.feature_set)]
     labels = [p.label for p in said]
     classes = tuple(sorted({*model.classes, *rows.labels}))
     place = {name: i for i, name in enumerate(classes)}

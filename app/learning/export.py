@@ -40,8 +40,10 @@ def export(
     """
     names = [c.name for c in profile.channels]
     graph = Graph(trained.modes)
-    data = graph.finish(append(graph, trained.fitted), len(features.names(names)))
-    rows = np.concatenate([_sample(part) for part in parts if len(part)])
+    reads = trained.feature_set
+    width = features.width(profile.n_channels, reads)
+    data = graph.finish(append(graph, trained.fitted), width)
+    rows = np.concatenate([_sample(part, reads) for part in parts if len(part)])
     expected = trained.probabilities(rows)
     test = SelfTest(
         tuple(tuple(r) for r in rows[:SELF_TEST_ROWS].tolist()),
@@ -52,8 +54,8 @@ def export(
         classes=trained.classes,
         channels=tuple(names),
         rate_hz=profile.rate_hz,
-        feature_set=features.FEATURE_SET,
-        features_code=features.fingerprint(),
+        feature_set=reads,
+        features_code=features.fingerprint(reads),
         estimator=trained.name,
         graph_sha256=digest(data),
         unknown_below=0.0,
@@ -72,8 +74,9 @@ def export(
     return data, card
 
 
-def _sample(part: Dataset) -> Float32Array:
+def _sample(part: Dataset, feature_set: str) -> Float32Array:
     """Take rows evenly over the part's time."""
     count = min(len(part), PARITY_ROWS)
-    rows: Float32Array = part.features[np.linspace(0, len(part) - 1, count).astype(int)]
+    chosen = np.linspace(0, len(part) - 1, count).astype(int)
+    rows: Float32Array = part.table(feature_set)[chosen]
     return rows

@@ -25,6 +25,7 @@ from sklearn.pipeline import Pipeline
 from app.domain import FloatArray
 from app.errors import ArtefactError
 from app.learning.estimators import CLIP, Average, Modes
+from app.learning.ridge import SoftRidge
 
 INPUT, OUTPUT = "features", "probabilities"
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 9
@@ -94,12 +95,12 @@ def append(graph: Graph, fitted: Any) -> str:
 
 def _append_linear(graph: Graph, fitted: Pipeline) -> str:
     scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
-    kinds = (LogisticRegression, LinearDiscriminantAnalysis, SGDClassifier)
+    kinds = (LogisticRegression, LinearDiscriminantAnalysis, SGDClassifier, SoftRidge)
     if not isinstance(linear, kinds):
         raise ArtefactError(f"{type(linear).__name__} cannot be exported")
     coef, intercept = linear.coef_, linear.intercept_
     squash = isinstance(linear, SGDClassifier)  # one against all the others
-    if len(linear.classes_) == 2:  # one row of weights speaks for the second class
+    if len(coef) == 1:  # one row of weights speaks for the second class
         zero = -1.0 if squash else 0.0
         coef = np.concatenate((zero * coef, coef))
         intercept = np.concatenate((zero * intercept, intercept))

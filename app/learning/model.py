@@ -137,22 +137,23 @@ class Model:
             If the bytes are not the card's, not an ONNX graph of ours, made for
             another feature code, or do not answer the self-test as the trainer's did.
         """
-        if card.feature_set != features.FEATURE_SET:
+        if card.feature_set not in features.FEATURE_SETS:
             raise ArtefactError(
                 f"the model reads feature set {card.feature_set!r}, "
-                f"this process extracts {features.FEATURE_SET!r}"
+                f"this process extracts {', '.join(features.FEATURE_SETS)}"
             )
-        if card.features_code != features.fingerprint():
+        code = features.fingerprint(card.feature_set)
+        if card.features_code != code:
             raise ArtefactError(
                 f"feature set {card.feature_set!r} of this process is not the one the "
-                f"model was trained with ({features.fingerprint()} is not "
+                f"model was trained with ({code} is not "
                 f"{card.features_code}): its code changed without a new version"
             )
         if len(set(card.classes)) != len(card.classes) or len(card.classes) < 2:
             raise ArtefactError(f"classes {card.classes} must be two or more, unique")
         if not 0.0 <= card.unknown_below <= 1.0:
             raise ArtefactError(f"unknown_below={card.unknown_below} must be in [0, 1]")
-        n_features = len(features.names(card.channels))
+        n_features = features.width(len(card.channels), card.feature_set)
         inspect(
             onnx,
             sha256=card.graph_sha256,
@@ -270,5 +271,7 @@ def classify(
         raise InvalidReadings(
             f"window of shape {window.shape} must be (n_readings, {model.n_channels})"
         )
-    row = features.extract(window, model.rate_hz, pre_roll, post_roll)
+    row = features.extract(
+        window, model.rate_hz, pre_roll, post_roll, model.feature_set
+    )
     return model.predict(row)

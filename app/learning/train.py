@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from app import features
 from app.domain import Float32Array, FloatArray
 from app.errors import CannotLearn
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
@@ -23,8 +24,9 @@ from app.learning.evidence import chance
 
 Progress = Callable[[str, float], None]
 
-FOLDS = 3
-LEAD_ALPHA = 0.05
+LEAD_ALPHA = 0.35
+FEW_ROWS = 300
+"""With no more rows than these, cross-validation trains on more of them."""
 SEARCH_ROWS = 2000
 """Cross-validation looks at no more rows than these, drawn evenly over time."""
 
@@ -47,6 +49,7 @@ class Trained:
         For the next incremental training; only the trainer reads it, by its digest.
     restarted : str
         Why an incremental training began anew; empty if it did not.
+    feature_set : {"v1", "v2"}
     """
 
     name: str
@@ -57,6 +60,7 @@ class Trained:
     search: dict[str, float] = field(default_factory=dict)
     state: bytes | None = None
     restarted: str = ""
+    feature_set: str = features.PLAIN
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -87,10 +91,23 @@ def train_full(
             search = {name: float(r.mean()) for name, r in right.items()}
             estimator = choose(right)
         spec = spec_of(estimator)
+        if not rows.has(spec.feature_set):
+            raise CannotLearn(
+                f"estimator {spec.name!r} reads feature set {spec.feature_set}, which "
+                f"{len(rows)} rows are too many for"
+            )
         progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
         modes = find_modes(rows, spec.modes)
         fitted = _fit(spec, rows, modes, seed)
-    return Trained(spec.name, fitted, modes, seed, len(rows), search)
+    return Trained(
+        spec.name,
+        fitted,
+        modes,
+        seed,
+        len(rows),
+        search,
+        feature_set=spec.feature_set,
+    )
 
 
 def choose(right: Mapping[str, NDArray[np.bool_]]) -> str:
@@ -129,7 +146,7 @@ def require_classes(rows: Dataset) -> None:
 
 def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
     estimator = make(spec, seed, weigh(rows, modes))
-    return estimator.fit(rows.features, modes.numbers(rows))
+    return estimator.fit(rows.table(spec.feature_set), modes.numbers(rows))
 
 
 def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray:
@@ -140,12 +157,13 @@ def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray
 
 def folds(rows: Dataset) -> NDArray[np.int64]:
     """Give every row its fold: neighbours in time of one mode stay together."""
+    n_folds = 5 if len(rows) <= FEW_ROWS else 3
     pairs = list(zip(rows.devices, rows.labels, strict=True))
     out = np.zeros(len(rows), dtype=np.int64)
     for shift, pair in enumerate(sorted(set(pairs))):
         mine = [i for i, p in enumerate(pairs) if p == pair]
         for rank, i in enumerate(mine):
-            out[i] = (rank * FOLDS // len(mine) + shift) % FOLDS
+            out[i] = (rank * n_folds // len(mine) + shift) % n_folds
     return out
 
 
@@ -158,17 +176,20 @@ def _search(
     fold = folds(rows)
     truth = np.array(rows.labels)
     out: dict[str, NDArray[np.bool_]] = {}
-    for done, name in enumerate(PORTFOLIO):
-        progress(f"cross-validating {name}", 0.1 + 0.6 * done / len(PORTFOLIO))
+    able = [n for n in PORTFOLIO if rows.has(ESTIMATORS[n].feature_set)]
+    for done, name in enumerate(able):
+        spec = ESTIMATORS[name]
+        progress(f"cross-validating {name}", 0.1 + 0.6 * done / len(able))
         right = np.zeros(len(rows), dtype=np.bool_)
-        for k in range(FOLDS):
+        for k in range(fold.max() + 1):
             part = rows.take(np.flatnonzero(fold != k))
             left = np.flatnonzero(fold == k)
             if len(part.classes) < 2 or not len(left):
                 continue
-            modes = find_modes(part, ESTIMATORS[name].modes)
-            fitted = _fit(ESTIMATORS[name], part, modes, seed)
-            said = _probabilities(fitted, modes, rows.features[left]).argmax(axis=1)
+            modes = find_modes(part, spec.modes)
+            fitted = _fit(spec, part, modes, seed)
+            table = rows.table(spec.feature_set)[left]
+            said = _probabilities(fitted, modes, table).argmax(axis=1)
             right[left] = np.array(modes.classes)[said] == truth[left]
         out[name] = right
     return out

@@ -124,7 +124,8 @@ def _listed(row: ModelVersion) -> list[UUID]:
 
 
 def _compare(profile: Profile, model: Model, material: _Material) -> Drift:
-    learnt, recent = build(profile, material.learnt), build(profile, material.recent)
+    learnt = build(profile, material.learnt)
+    recent = build(profile, material.recent, model.feature_set)
     said = [model.predict(row) for row in recent.features]
     right = [
         one.label == truth
@@ -140,7 +141,7 @@ def _compare(profile: Profile, model: Model, material: _Material) -> Drift:
             judged=int(holdout["n"]),
         ),
         Sample(
-            features=recent.features,
+            features=recent.table(features.PLAIN),
             top=np.array([one.probability for one in said], dtype=np.float64),
             right=sum(right),
             judged=len(right),

@@ -55,7 +55,7 @@ async def import_model(
         estimator=card.estimator,
         feature_set=card.feature_set,
         seed=0,
-        code_version=f"{__version__}+features.{features.fingerprint()}",
+        code_version=f"{__version__}+features.{card.features_code}",
         artefact_sha256=digest,
         trainer_state_sha256=None,
         card=card.to_json(),
@@ -79,7 +79,7 @@ def _examine(graph: bytes, profile: Profile, said: ForeignModel) -> ModelCard:
     artefact.inspect(
         graph,
         sha256=digest,
-        n_features=len(features.names(channels)),
+        n_features=features.width(len(channels)),
         n_classes=len(said.classes),
     )
     noise = np.random.default_rng(0).normal(size=(4, 64, profile.n_channels))
@@ -99,7 +99,7 @@ def _examine(graph: bytes, profile: Profile, said: ForeignModel) -> ModelCard:
         classes=said.classes,
         channels=channels,
         rate_hz=profile.rate_hz,
-        feature_set=features.FEATURE_SET,
+        feature_set=features.PLAIN,
         features_code=features.fingerprint(),
         estimator=IMPORTED,
         graph_sha256=digest,

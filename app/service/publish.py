@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app import __version__, features
+from app import __version__
 from app.domain import LabelledWindow, Profile
 from app.learning.challenge import Challenger, best
 from app.learning.promotion import HOLD, NOT_ENOUGH_EVIDENCE
@@ -176,7 +176,7 @@ def _row(
         estimator=challenger.card.estimator,
         feature_set=challenger.card.feature_set,
         seed=int(str(challenger.report["seed"])),
-        code_version=f"{__version__}+features.{features.fingerprint()}",
+        code_version=f"{__version__}+features.{challenger.card.features_code}",
         artefact_sha256=files.artefact,
         trainer_state_sha256=files.state,
         card=challenger.card.to_json(),

@@ -14,13 +14,18 @@ SKEW_SAMPLE = 200
 
 
 def require_no_skew(
-    rows: Sequence[LabelledWindow], served: Mapping[UUID, str], profile: Profile
+    rows: Sequence[LabelledWindow],
+    served: Mapping[UUID, str],
+    profile: Profile,
+    feature_set: str,
 ) -> None:
     """Compute served features again and refuse on the first difference.
 
     Parameters
     ----------
     served : mapping of event to the features digest of a stored prediction
+    feature_set : str
+        What those features are.
 
     Raises
     ------
@@ -32,11 +37,13 @@ def require_no_skew(
         if expected is None:
             continue
         found = features.digest(
-            features.extract(row.window, profile.rate_hz, row.pre_roll, row.post_roll)
+            features.extract(
+                row.window, profile.rate_hz, row.pre_roll, row.post_roll, feature_set
+            )
         )
         if found != expected:
             raise ArtefactError(
                 f"train/serve skew: event {row.event} was served with features "
                 f"{expected}, this code makes {found} of the same window; feature set "
-                f"{features.FEATURE_SET!r} was changed without a new version"
+                f"{feature_set!r} was changed without a new version"
             )

@@ -87,13 +87,14 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
     parent = await models.newest_state(conn, profile.name)
     if parent is not None and parent.verdict == REJECT:
         parent = None  # what made it worse is not to be learnt upon
+    champion = await models.champion(conn, profile.name)
     return Material(
         profile=profile,
         rows=rows,
-        champion=await models.champion(conn, profile.name),
+        champion=champion,
         parent=parent,
         served_digests=await events.features_digests(
-            conn, [r.event for r in sample], features.FEATURE_SET
+            conn, [r.event for r in sample], _feature_set(champion)
         ),
     )
 
@@ -106,7 +107,8 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
     profile = material.profile
     wanted = kinds(profile)
     progress("checking that served features can be computed again", 0.02)
-    require_no_skew(material.rows, material.served_digests, profile)
+    reads = _feature_set(material.champion)
+    require_no_skew(material.rows, material.served_digests, profile, reads)
     champion, note = _champion(artefacts, material.champion)
     state = _parent_state(artefacts, material.parent)
     done: list[Challenger] = []
@@ -157,12 +159,12 @@ def _champion(
 ) -> tuple[Champion | None, str]:
     if row is None:
         return None, ""
-    if (
-        row.card["feature_set"] == features.FEATURE_SET
-        and row.card["features_code"] != features.fingerprint()
-    ):
+    reads = _feature_set(row)
+    if reads in features.FEATURE_SETS and row.card[
+        "features_code"
+    ] != features.fingerprint(reads):
         raise ArtefactError(
-            f"feature set {features.FEATURE_SET!r} is not what champion {row.version} "
+            f"feature set {reads!r} is not what champion {row.version} "
             "was trained with: its code changed without a new version"
         )
     try:
@@ -171,6 +173,11 @@ def _champion(
         log.error("champion_not_comparable", version=row.version, error=str(error))
         return None, f"champion {row.version} cannot be asked: {error}"
     return Champion(model, _manifest(row)), ""
+
+
+def _feature_set(champion: ModelVersion | None) -> str:
+    """Return what the champion reads of a window; plain features without one."""
+    return features.PLAIN if champion is None else champion.feature_set
 
 
 def _manifest(row: ModelVersion) -> Manifest:

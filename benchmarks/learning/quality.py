@@ -1,6 +1,6 @@
 """Quality of the portfolio on the benchmark sets, as a Markdown table.
 
-    python -m benchmarks.learning.quality FOLDER [SEEDS]
+    python -m benchmarks.learning.quality FOLDER [SEEDS] [ESTIMATOR ...]
 
 Every number is that of the exported ONNX model, asked as the live path asks it.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.domain import Profile
+from app.features import CONVOLVED
 from app.learning import ESTIMATORS, Model
 from app.learning.dataset import Dataset, build, split
 from app.learning.evaluate import evaluate
@@ -43,7 +44,7 @@ def accuracy(
 
 def parts(rows: list[sets.Row], profile: Profile) -> tuple[Dataset, np.ndarray]:
     """Return the dataset and the part of each of its rows."""
-    dataset = build(profile, [r.window for r in rows])
+    dataset = build(profile, [r.window for r in rows], CONVOLVED)
     part = {r.window.event: r.part for r in rows}
     return dataset, np.array([part[e] for e in dataset.events])
 
@@ -65,7 +66,7 @@ def myo_sessions(folder: Path, estimator: str, seed: int, held: bool = False) ->
 def myo_unseen(folder: Path, estimator: str, seed: int) -> float:
     """Two people left out at a time, no label of theirs."""
     profile, rows = sets.myo(folder, seed)
-    dataset = build(profile, [r.window for r in rows])
+    dataset = build(profile, [r.window for r in rows], CONVOLVED)
     return leave_out(profile, dataset, np.array(dataset.devices), estimator, seed)
 
 
@@ -93,7 +94,7 @@ def leave_out(
 def racketsports(folder: Path, estimator: str, seed: int) -> float:
     """Five-fold cross-validation, stratified, on the official training part."""
     profile, rows = sets.racketsports(folder)
-    dataset = build(profile, [r.window for r in rows])
+    dataset = build(profile, [r.window for r in rows], CONVOLVED)
     random = np.random.default_rng(seed)
     fold = np.empty(len(dataset), dtype=int)
     labels = np.array(dataset.labels)
@@ -138,9 +139,8 @@ SCENARIOS: dict[str, Callable[[Path, str, int], float]] = {
 }
 
 
-def main(folder: Path, seeds: int) -> None:
+def main(folder: Path, seeds: int, names: list[str]) -> None:
     """Print the table."""
-    names = ["auto", *ESTIMATORS]
     print("| scenario |", " | ".join(names), "|")
     print("| --- |" + " --- |" * len(names))
     for title, run in SCENARIOS.items():
@@ -159,4 +159,8 @@ def main(folder: Path, seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+    main(
+        Path(sys.argv[1]),
+        int(sys.argv[2]) if len(sys.argv) > 2 else 1,
+        sys.argv[3:] or ["auto", *ESTIMATORS],
+    )

@@ -48,7 +48,7 @@ async def champion(engine: AsyncEngine, state: State, admin: Caller) -> Model:
         artefact_sha256=state.artefacts.put(onnx),
         trainer_state_sha256=None,
         card=card.to_json(),
-        manifest=manifest(dataset, parts).to_json(),
+        manifest=manifest(dataset, parts, "v1").to_json(),
         report={"holdout": report.to_json()},
         verdict="promote",
         reason="test",

@@ -56,7 +56,7 @@ def test_a_manifest_survives_json_and_its_digest_follows_rows_and_labels(
 ):
     def of(rows):
         dataset = build(profile, rows)
-        return manifest(dataset, split(dataset))
+        return manifest(dataset, split(dataset), "v1")
 
     one = of(rows_of(30))
     assert Manifest.from_json(one.to_json()) == one

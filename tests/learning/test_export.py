@@ -25,8 +25,9 @@ def fit(name, rows, quiet, seed=1):
 def test_graph_and_scikit_learn_agree_on_seen_and_unseen_rows(
     name, devices, classes, profile, rows_of, quiet
 ):
-    train = build(profile, rows_of(60, classes, devices))
-    unseen = build(profile, rows_of(60, classes, devices, seed=9, first=100))
+    reads = ESTIMATORS[name].feature_set
+    train = build(profile, rows_of(60, classes, devices), reads)
+    unseen = build(profile, rows_of(60, classes, devices, seed=9, first=100), reads)
     fitted = fit(name, train, quiet)
     model = Model.load(*export(fitted, profile, train, unseen))
     wild = np.random.default_rng(0).normal(0, 1e9, (20, train.features.shape[1]))
@@ -44,7 +45,7 @@ def test_graph_and_scikit_learn_agree_on_seen_and_unseen_rows(
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_same_rows_and_seed_give_the_same_bytes(name, profile, rows_of, quiet):
     def digest(rows, seed):
-        train = build(profile, rows)
+        train = build(profile, rows, ESTIMATORS[name].feature_set)
         return export(fit(name, train, quiet, seed), profile, train)[1].graph_sha256
 
     rows = rows_of(30)

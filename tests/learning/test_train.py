@@ -1,12 +1,14 @@
+from uuid import NAMESPACE_OID, uuid5
+
 import numpy as np
 import pytest
 
-from app.domain import Profile, RetrainPolicy
+from app.domain import LabelledWindow, Profile, RetrainPolicy, utc
 from app.errors import Cancelled, CannotLearn
 from app.learning import kinds
 from app.learning.dataset import build
 from app.learning.estimators import MAX_CLASS_WEIGHT, MAX_MODES, find_modes, weigh
-from app.learning.train import FOLDS, folds, train_full
+from app.learning.train import folds, train_full
 
 
 def asking(profile, **policy):
@@ -15,10 +17,24 @@ def asking(profile, **policy):
     )
 
 
+def waves(labels: tuple[str, ...], n: int) -> list[LabelledWindow]:
+    """Saw teeth that rise slowly and fall at once, or the other way round."""
+    random = np.random.default_rng(0)
+    rows = []
+    for i in range(n):
+        label = labels[i % len(labels)]
+        tooth = (np.arange(60) + random.integers(12)) % 12 / 12.0
+        tooth = tooth if label == "up" else 1.0 - tooth
+        values = tooth[:, None] + random.normal(0, 0.35, (60, 3))
+        cut = (values.astype(np.float32), label, 0, 0)
+        rows.append(LabelledWindow(uuid5(NAMESPACE_OID, f"{i}"), "d", utc(i), *cut))
+    return rows
+
+
 def test_auto_chooses_by_cross_validation_and_reports_all_it_tried(dataset, quiet):
     got = train_full(dataset, "auto", seed=1, progress=quiet)
     assert got.name in got.search
-    assert set(got.search) == {"blend", "logistic", "extra_trees"}
+    assert set(got.search) == {"blend", "logistic"}  # of v1 features
     assert min(got.search.values()) > 0.5
     assert got.classes == ("fist", "point", "wave")
 
@@ -91,5 +107,21 @@ def test_folds_keep_neighbours_together_and_are_even(dataset):
         for i in range(len(dataset))
         if (dataset.devices[i], dataset.labels[i]) == ("d1", "fist")
     ]
-    assert np.count_nonzero(np.diff(mine)) == FOLDS - 1
-    assert np.bincount(fold).min() > len(dataset) / FOLDS * 0.7
+    n_folds = len(set(fold))
+    assert np.count_nonzero(np.diff(mine)) == n_folds - 1
+    assert np.bincount(fold).min() > len(dataset) / n_folds * 0.7
+
+
+def test_patterns_are_chosen_where_the_course_tells_more_than_the_strength(
+    profile, quiet
+):
+    rows = waves(("up", "down"), 60)
+    trained = train_full(build(profile, rows, "v2"), seed=1, progress=quiet)
+    assert trained.name == "patterns"
+    assert trained.feature_set == "v2"
+    assert trained.search["patterns"] > trained.search["blend"] + 0.1
+
+
+def test_patterns_need_their_features(dataset, quiet):
+    with pytest.raises(CannotLearn, match="reads feature set v2"):
+        train_full(dataset, "patterns", seed=1, progress=quiet)

@@ -243,7 +243,7 @@ def test_skew_is_found_in_any_row():
     digests = {
         r.event: features.digest(features.extract(r.window, 50.0, 10, 10)) for r in rows
     }
-    require_no_skew(rows, digests, profile)
-    require_no_skew(rows, {}, profile)
+    require_no_skew(rows, digests, profile, "v1")
+    require_no_skew(rows, {}, profile, "v1")
     with pytest.raises(ArtefactError, match="feature set 'v1' was changed"):
-        require_no_skew(rows, {**digests, rows[4].event: "0" * 16}, profile)
+        require_no_skew(rows, {**digests, rows[4].event: "0" * 16}, profile, "v1")
