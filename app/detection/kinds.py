@@ -10,12 +10,14 @@ from app.detection.clean import Cleaner
 from app.detection.detector import Detector
 from app.detection.energy import energy
 from app.detection.held import HeldReadings
+from app.detection.mahalanobis import mahalanobis
 from app.detection.settings import complete
 from app.detection.sta_lta import sta_lta
 from app.domain import Json, Readings
 
 DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
     "energy": energy,
+    "mahalanobis": mahalanobis,
     "sta_lta": sta_lta,
 }
 

@@ -60,6 +60,15 @@ KINDS: Mapping[str, Mapping[str, Rule]] = {
         "baseline_seconds": Rule(20.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,
     },
+    "mahalanobis": {
+        "on": Rule(10.0, 0.0, 1e6, exclusive=True),
+        "off": Rule(2.0, 0.0, 1e6),
+        "on_share": Rule(0.5, 0.0, 1.0),
+        "off_share": Rule(0.35, 0.0, 1.0),
+        "smooth_seconds": Rule(0.6, 0.0, 600.0),
+        "baseline_seconds": Rule(20.0, 0.0, MAX_SECONDS, exclusive=True),
+        **COMMON,
+    },
     "sta_lta": {
         "on": Rule(3.0, 0.0, 1e6, exclusive=True),
         "off": Rule(1.0, 0.0, 1e6, exclusive=True),

@@ -14,6 +14,7 @@ RATE_HZ = 20.0
 # Every duration short, so that a few hundred readings see everything happen.
 QUICK = {
     "energy": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
+    "mahalanobis": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
     "sta_lta": {"sta_seconds": 0.3, "lta_seconds": 3.0},
 }
 SPANS = {

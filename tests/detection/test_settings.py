@@ -28,7 +28,7 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"kind": "magic"}, "kind='magic' must be one of energy, sta_lta"),
+        ({"kind": "magic"}, "kind='magic' must be one of energy, mahalanobis"),
         ({"kind": 3}, "kind=3"),
         ({"colour": 1}, "'colour' is not a setting of 'energy'"),
         ({"sta_seconds": 1}, "'sta_seconds' is not a setting of 'energy'"),

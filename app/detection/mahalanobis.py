@@ -1,0 +1,434 @@
+"""All channels together: how far they are from the device's own quiet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection import baseline, trigger
+from app.detection.compiled import compiled
+from app.detection.detector import (
+    COUNT,
+    OWN,
+    TAKEN,
+    TRIGGER,
+    CompiledDetector,
+    Plan,
+    limits,
+)
+from app.detection.settings import number, readings
+from app.domain import Float32Array, FloatArray, Json
+
+PARTS = 8
+"""Of the recent covariance, summed apart: it moves by one of them at a time."""
+SMOOTH_READINGS = 4
+"""Fewest readings that the recent covariance is a mean of."""
+BLOCK_READINGS = 8
+"""Fewest readings in a block, however slow the stream."""
+QUIET_BLOCKS = 16
+"""Quiet blocks that mean and covariance are exponential over, if they suffice."""
+A_CHANNEL = 4
+"""Readings for every channel that mean and covariance must be known from."""
+MOST = 9.0
+"""Squared distance, a channel, that one reading counts at most: 3 deviations."""
+SHRINKAGE = 0.02
+"""Of the correlations, what is not believed: the smallest direction may be rounding."""
+OUTLIER = 3.0
+"""Times the usual distance, one counts at most for what is usual."""
+LEAST_SPREAD = 0.25
+"""Of the usual distance, its spread has at least, whatever many channels promise."""
+
+# params
+ON, OFF, ON_SHARE, OFF_SHARE, WEIGHT, LEAST = range(6)
+# limits, behind the trigger's
+TICK, BLOCK, ENOUGH, HALF = range(trigger.LIMITS, trigger.LIMITS + 4)
+# ints, behind the baseline's
+IN_TICK, TICKS, WHITENED, QUIET_SEEN, USUAL_SEEN = range(
+    baseline.INTS, baseline.INTS + 5
+)
+INTS = baseline.INTS + 5
+# floats: first the scalars
+PEAK, AWAY, LEVELS, BOUNDED, USUAL, THRESHOLD_ON, THRESHOLD_OFF = range(7)
+SCALARS = 7
+# floats: rows of a value a channel, then lower triangles, row by row
+MEAN, WHITE, FIRST, TOTAL = range(4)
+ROWS = 4
+COVARIANCE, FACTOR, TICK_SUM, BLOCK_SUM = range(4)
+TRIANGLES = 4
+# ring: rows of a value a block, then a triangle for each part
+ACTIVITY, QUIET, RECENT, HIGHS = range(4)
+RING = 4 * baseline.BLOCKS
+
+
+def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
+    """Find events in which the channels together are not as in quiet.
+
+    The mean and covariance of quiet are exponential, over the quietest two fifths of
+    the blocks of ``baseline_seconds``, and rest while an event is open.  Readings are
+    whitened with them, and the covariance of the last ``smooth_seconds`` is taken of
+    that.  Were nothing to happen, it would be the unit matrix: its distance from that
+    is the characteristic function.  So a level, a loudness, and a correlation that
+    comes or goes all count, and a channel's unit does not.  An event begins when the
+    distance is ``on`` standard deviations above its usual, but not below ``on_share``
+    of the way to its high ones; it ends at ``off`` and ``off_share`` in the same way.
+    One that reaches the longest duration is learnt as the new normal.  Memory is
+    constant, and grows with the square of the number of channels.
+
+    Parameters
+    ----------
+    settings : complete settings of kind ``mahalanobis``
+    rate_hz : float, readings per second
+    n_channels : int
+
+    Examples
+    --------
+    Two channels that follow each other part for two seconds, each as loud as before.
+
+    >>> from app.detection.settings import complete
+    >>> rng = np.random.default_rng(1)
+    >>> values = rng.normal(0, 0.1, (3000, 2))
+    >>> values[:, 1] = 0.9 * values[:, 0] + 0.44 * values[:, 1]
+    >>> values[2000:2100, 1] *= -1
+    >>> detector = mahalanobis(complete({"kind": "mahalanobis"}), 50.0, 2)
+    >>> [(s.onset, s.offset) for s in detector.update(values) + detector.flush()]
+    [(1986, 2106)]
+
+    References
+    ----------
+    Hotelling (1947), Multivariate quality control, in Techniques of Statistical
+    Analysis, 111-184: distance to an estimated mean and covariance.
+    Hawkins and Maboudou-Tchao (2008), Multivariate exponentially weighted moving
+    covariance matrix, Technometrics 50(2), 155-166: the moving covariance of whitened
+    readings against the unit matrix.
+    """
+    smooth = readings(number(settings, "smooth_seconds"), rate_hz, SMOOTH_READINGS)
+    tick = max(1, smooth // PARTS)
+    parts = max(1, round(smooth / tick))
+    ticks_hz = rate_hz / tick
+    block = readings(
+        number(settings, "baseline_seconds") / baseline.BLOCKS, rate_hz, BLOCK_READINGS
+    )
+    numbers = limits(
+        readings(number(settings, "min_seconds"), ticks_hz),
+        readings(number(settings, "max_seconds"), ticks_hz),
+        readings(number(settings, "merge_seconds"), ticks_hz),
+        parts,
+    )
+    # were the readings normal and independent
+    usual = math.sqrt(n_channels * (n_channels + 1) / (parts * tick))
+    spread = max(LEAST_SPREAD, 1.0 / math.sqrt(n_channels * (n_channels + 1)))
+    enough = max(baseline.ENOUGH, math.ceil(A_CHANNEL * (n_channels + 1) / block))
+    plan = Plan(
+        magic=b"MAHA",
+        version=1,
+        step=step,
+        flush=flush,
+        params=np.array(
+            [
+                1.0 + number(settings, "on") * spread,
+                1.0 + number(settings, "off") * spread,
+                number(settings, "on_share"),
+                number(settings, "off_share"),
+                1.0 / max(QUIET_BLOCKS, enough),
+                usual,
+            ]
+        ),
+        limits=np.append(numbers, [tick, block, enough, parts // 2]),
+        tick=tick,
+        look_back=(parts + parts // 2 + 2) * tick,
+    )
+    triangle = n_channels * (n_channels + 1) // 2
+    floats = np.zeros(SCALARS + ROWS * n_channels + TRIANGLES * triangle)
+    floats[THRESHOLD_ON] = floats[THRESHOLD_OFF] = math.inf
+    ints = np.zeros(INTS, np.int64)
+    ints[baseline.EVENT] = ints[baseline.CONTINUED] = trigger.NEVER
+    ring = np.zeros(RING + parts * triangle, np.float32)
+    return CompiledDetector(plan, ints, floats, ring)
+
+
+@compiled
+def step(
+    values: FloatArray,
+    params: FloatArray,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    ring: Float32Array,
+    out: FloatArray,
+) -> int:
+    """Take readings until all are taken or `out` is full; count the spans found."""
+    n_channels = values.shape[1]
+    cut = SCALARS + ROWS * n_channels
+    per_channel = floats[SCALARS:cut].reshape(ROWS, n_channels)
+    triangles = floats[cut:].reshape(TRIANGLES, (floats.size - cut) // TRIANGLES)
+    rows = ring[:RING].reshape(RING // baseline.BLOCKS, baseline.BLOCKS)
+    size = triangles.shape[1]
+    parts = ring[RING:].reshape((ring.size - RING) // size, size)
+    found = 0
+    for i in range(ints[TAKEN], values.shape[0]):
+        if ints[QUIET_SEEN] >= limits[ENOUGH]:
+            whiten(values[i], per_channel, triangles[FACTOR], triangles[TICK_SUM])
+        if ints[baseline.IN_BLOCK] == 0:
+            per_channel[FIRST] = values[i]
+        k = 0
+        for c in range(n_channels):
+            # relative to the block's first value, so that an offset costs no digits
+            x = values[i, c] - per_channel[FIRST, c]
+            per_channel[TOTAL, c] += x
+            for other in range(c + 1):
+                y = values[i, other] - per_channel[FIRST, other]
+                triangles[BLOCK_SUM, k] += x * y
+                k += 1
+        ints[COUNT] += 1
+        ints[baseline.IN_BLOCK] += 1
+        ints[IN_TICK] += 1
+        if ints[IN_TICK] < limits[TICK]:
+            continue
+        close_tick(limits, ints, floats, triangles[TICK_SUM], parts)
+        at = ints[TICKS] - 1 - limits[HALF]
+        if at >= 0 and at_tick(at, limits, ints, floats, out[found]):
+            found += 1
+        if ints[baseline.IN_BLOCK] >= limits[BLOCK]:
+            close_block(params, limits, ints, floats, per_channel, triangles, rows)
+        if found == out.shape[0]:
+            ints[TAKEN] = i + 1
+            return found
+    return found
+
+
+@compiled
+def at_tick(
+    at: int,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    out: FloatArray,
+) -> bool:
+    """Give the trigger a tick; True when a span was written."""
+    found = trigger.step(
+        floats[AWAY],
+        floats[THRESHOLD_ON],
+        floats[THRESHOLD_OFF],
+        at,
+        ints[TRIGGER:OWN],
+        floats[PEAK : PEAK + 1],
+        limits,
+        out,
+    )
+    if found and out[trigger.SPAN_TRUNCATED] > 0.0:
+        ints[baseline.CONTINUED] = ints[TRIGGER + trigger.LAST_END]
+    return bool(found)
+
+
+@compiled
+def whiten(
+    reading: FloatArray, per_channel: FloatArray, factor: FloatArray, total: FloatArray
+) -> None:
+    """Whiten a reading, and add the products of what comes out to a triangle."""
+    white = per_channel[WHITE]
+    k = 0
+    squares = 0.0
+    for i in range(reading.size):
+        rest = reading[i] - per_channel[MEAN, i]
+        for j in range(i):
+            rest -= factor[k] * white[j]
+            k += 1
+        # the diagonal holds reciprocals
+        white[i] = rest * factor[k]
+        k += 1
+        squares += white[i] * white[i]
+    most = MOST * reading.size
+    share = most / squares if squares > most else 1.0
+    k = 0
+    for i in range(white.size):
+        value = white[i] * share
+        for j in range(i + 1):
+            total[k] += value * white[j]
+            k += 1
+
+
+@compiled
+def close_tick(
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    total: FloatArray,
+    parts: Float32Array,
+) -> None:
+    """Take the tick into the recent covariance, and the way of that from unity."""
+    at = ints[TICKS] % parts.shape[0]
+    for k in range(total.size):
+        parts[at, k] = total[k] / limits[TICK]
+        total[k] = 0.0
+    ints[TICKS] += 1
+    ints[IN_TICK] = 0
+    if ints[QUIET_SEEN] >= limits[ENOUGH]:
+        ints[WHITENED] += 1
+    floats[AWAY] = from_unity(parts) if ints[WHITENED] >= parts.shape[0] else 0.0
+    floats[LEVELS] += floats[AWAY]
+    bounded = floats[AWAY]
+    if floats[USUAL] > 0.0:
+        bounded = min(bounded, OUTLIER * floats[USUAL])
+    floats[BOUNDED] += bounded
+
+
+@compiled
+def from_unity(parts: Float32Array) -> float:
+    """Give the distance of the mean of the parts from the unit matrix."""
+    n_parts, size = parts.shape
+    squares = 0.0
+    diagonal = 0
+    row = 2
+    for k in range(size):
+        mean = 0.0
+        for part in range(n_parts):
+            mean += parts[part, k]
+        mean /= n_parts
+        if k == diagonal:
+            squares += (mean - 1.0) * (mean - 1.0)
+            diagonal += row
+            row += 1
+        else:
+            squares += 2.0 * mean * mean
+    return math.sqrt(squares)
+
+
+@compiled
+def close_block(
+    params: FloatArray,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    per_channel: FloatArray,
+    triangles: FloatArray,
+    rows: Float32Array,
+) -> None:
+    """Learn from a finished block if it is quiet; take the thresholds from that."""
+    n_ticks = ints[baseline.IN_BLOCK] // limits[TICK]
+    level = floats[LEVELS] / n_ticks
+    scored = ints[WHITENED] >= n_ticks + 2 * limits[HALF]
+    if scored:
+        baseline.turn(rows[RECENT], rows[HIGHS], ints[baseline.RECENT_SEEN], level)
+        ints[baseline.RECENT_SEEN] += 1
+    if baseline.is_learnt(ints):
+        apart = baseline.in_event(ints)
+        activity = describe(ints[baseline.IN_BLOCK], apart, per_channel, triangles)
+        seen = ints[baseline.BLOCKS_SEEN]
+        baseline.turn(rows[ACTIVITY], rows[QUIET], seen, activity)
+        ints[baseline.BLOCKS_SEEN] += 1
+        known = min(ints[baseline.BLOCKS_SEEN], rows.shape[1])
+        bound = rows[QUIET, math.ceil(baseline.QUIET_SHARE * known) - 1]
+        if rows[ACTIVITY, seen % rows.shape[1]] <= bound and not apart:
+            weight = max(params[WEIGHT], 1.0 / (ints[QUIET_SEEN] + 1))
+            learn(weight, per_channel, triangles)
+            ints[QUIET_SEEN] += 1
+            if ints[QUIET_SEEN] >= limits[ENOUGH]:
+                factorise(per_channel[MEAN], triangles[COVARIANCE], triangles[FACTOR])
+        if scored and not apart:
+            usual = floats[BOUNDED] / n_ticks
+            weight = max(params[WEIGHT], 1.0 / (ints[USUAL_SEEN] + 1))
+            floats[USUAL] += (usual - floats[USUAL]) * weight
+            ints[USUAL_SEEN] += 1
+    if ints[USUAL_SEEN] >= baseline.ENOUGH:
+        recent = min(ints[baseline.RECENT_SEEN], rows.shape[1])
+        low = max(floats[USUAL], params[LEAST])
+        high = max(rows[HIGHS, int(baseline.HIGH * (recent - 1) + 0.5)], low)
+        floats[THRESHOLD_ON] = baseline.between(low, high, params[ON], params[ON_SHARE])
+        floats[THRESHOLD_OFF] = baseline.between(
+            low, high, params[OFF], params[OFF_SHARE]
+        )
+    ints[baseline.IN_BLOCK] = 0
+    floats[LEVELS] = 0.0
+    floats[BOUNDED] = 0.0
+    per_channel[TOTAL] = 0.0
+    triangles[BLOCK_SUM] = 0.0
+
+
+@compiled
+def describe(
+    size: int, apart: bool, per_channel: FloatArray, triangles: FloatArray
+) -> float:
+    """Turn the block's sums into its mean and covariance, in place; give its activity.
+
+    `apart`: in an event, a steady level that is not quiet's is activity too.
+    """
+    activity = 0.0
+    products = triangles[BLOCK_SUM]
+    k = 0
+    for i in range(per_channel.shape[1]):
+        shift = per_channel[TOTAL, i] / size
+        for j in range(i + 1):
+            products[k] = products[k] / size - shift * per_channel[TOTAL, j] / size
+            k += 1
+        variance = max(products[k - 1], 0.0)
+        mean = per_channel[FIRST, i] + shift
+        rounding = baseline.RESOLUTION * mean
+        away = mean - per_channel[MEAN, i] if apart else 0.0
+        activity += math.log(
+            variance
+            + baseline.AWAY * away * away
+            + rounding * rounding
+            + baseline.SILENCE
+        )
+    for i in range(per_channel.shape[1]):
+        per_channel[TOTAL, i] = per_channel[FIRST, i] + per_channel[TOTAL, i] / size
+    return activity
+
+
+@compiled
+def learn(weight: float, per_channel: FloatArray, triangles: FloatArray) -> None:
+    """Put a block's mean and covariance into those of quiet."""
+    k = 0
+    for i in range(per_channel.shape[1]):
+        away = per_channel[TOTAL, i] - per_channel[MEAN, i]
+        for j in range(i + 1):
+            product = away * (per_channel[TOTAL, j] - per_channel[MEAN, j])
+            new = triangles[BLOCK_SUM, k] + (1.0 - weight) * product
+            triangles[COVARIANCE, k] += (new - triangles[COVARIANCE, k]) * weight
+            k += 1
+    for i in range(per_channel.shape[1]):
+        away = per_channel[TOTAL, i] - per_channel[MEAN, i]
+        per_channel[MEAN, i] += away * weight
+
+
+@compiled
+def factorise(mean: FloatArray, covariance: FloatArray, factor: FloatArray) -> None:
+    """Write the Cholesky factor of the covariance, its diagonal as reciprocals."""
+    for i in range(mean.size):
+        row = i * (i + 1) // 2
+        for j in range(i):
+            column = j * (j + 1) // 2
+            rest = covariance[row + j] * (1.0 - SHRINKAGE)
+            for k in range(j):
+                rest -= factor[row + k] * factor[column + k]
+            factor[row + j] = rest * factor[column + j]
+        rounding = baseline.RESOLUTION * mean[i]
+        variance = covariance[row + i] + rounding * rounding + baseline.SILENCE
+        rest = variance
+        for k in range(i):
+            rest -= factor[row + k] * factor[row + k]
+        factor[row + i] = 1.0 / math.sqrt(max(rest, SHRINKAGE * variance))
+
+
+@compiled
+def flush(
+    params: FloatArray,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    ring: Float32Array,
+    out: FloatArray,
+) -> int:
+    """Bring the trigger up to the newest tick, and close what is open there."""
+    found = 0
+    for at in range(max(ints[TICKS] - limits[HALF], 0), ints[TICKS]):
+        if at_tick(at, limits, ints, floats, out[found]):
+            found += 1
+    end = -(-ints[COUNT] // limits[TICK])
+    peak = floats[PEAK : PEAK + 1]
+    if trigger.flush(end, ints[TRIGGER:OWN], peak, limits, out[found]):
+        found += 1
+    return found
