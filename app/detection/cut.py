@@ -30,6 +30,9 @@ class Cutter:
     ----------
     pre, post : int >= 0, in readings
         What a window shows before the onset and from the offset on.
+    by_rule : bool
+        Whether events end with their last reading, one period after it, and not with
+        the reading that comes next: that one may be long in coming.
     """
 
     profile: Profile
@@ -38,6 +41,13 @@ class Cutter:
     boot: str
     pre: int
     post: int
+    by_rule: bool = False
+
+    @property
+    def awaited(self) -> int:
+        """Readings from the offset on that must be there before an event is cut."""
+        # the reading at the offset itself tells the time
+        return self.post if self.by_rule else max(self.post, 1)
 
     def event(
         self, span: Span, flag: Flag | None, held: HeldReadings, origin: int
@@ -59,7 +69,8 @@ class Cutter:
             flags.append(Flag.TRUNCATED)
         if repaired:
             flags.append(Flag.REPAIRED)
-        if held.jumps(span.onset, min(last, span.offset + 1)).size:
+        at_offset = 0 if self.by_rule else 1
+        if held.jumps(span.onset, min(last, span.offset + at_offset)).size:
             flags.append(Flag.CLOCK)
         onset_seq = origin + span.onset
         return Event(
@@ -71,7 +82,7 @@ class Cutter:
             onset_seq=onset_seq,
             offset_seq=origin + span.offset,
             onset=self.instant(held, span.onset),
-            offset=self.instant(held, span.offset),
+            offset=self.end(held, span.offset),
             peak=span.peak,
             window=window,
             pre_roll=span.onset - first,
@@ -84,12 +95,16 @@ class Cutter:
         return event_id(self.device, self.boot, onset_seq, self.version.number)
 
     def instant(self, held: HeldReadings, index: int) -> datetime:
-        """Give the time of a reading; of the one to come, one period after the last."""
-        seconds = (
-            held.time(index)
-            if index < held.next
-            else held.time(held.next - 1) + 1.0 / self.profile.rate_hz
-        )
+        """Give the time of a reading."""
+        return self._at(held.time(index))
+
+    def end(self, held: HeldReadings, offset: int) -> datetime:
+        """Give the time of the reading at an offset, or one period after the last."""
+        if offset < held.next and not self.by_rule:
+            return self.instant(held, offset)
+        return self._at(held.time(offset - 1) + 1.0 / self.profile.rate_hz)
+
+    def _at(self, seconds: float) -> datetime:
         if not math.isfinite(seconds):
             seconds = 0.0
         return utc(min(max(seconds, 0.0), LAST_INSTANT))

@@ -21,14 +21,21 @@ class Detector(Protocol):
     """A deterministic function from readings to spans that keeps a state.
 
     However the readings are cut into calls, the spans and the state are the same.
+    Most detectors count readings and have no use for their times.
     """
 
     @property
     def look_back(self) -> int:
         """Most readings that the onset of a new span may lie behind the newest."""
 
-    def update(self, values: FloatArray) -> list[Span]:
-        """Take readings (n, n_channels), finite; give the spans that are now final."""
+    def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
+        """Take readings, and give the spans that are now final.
+
+        Parameters
+        ----------
+        values : (n, n_channels), finite
+        times : (n,) seconds since the epoch, or None: as the rate says
+        """
 
     def flush(self) -> list[Span]:
         """Close what is open: the stream ends here. Nothing may follow."""
@@ -102,7 +109,7 @@ class CompiledDetector:
         """Most readings that the onset of a new span may lie behind the newest."""
         return self._plan.look_back
 
-    def update(self, values: FloatArray) -> list[Span]:
+    def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
         """Take readings (n, n_channels), finite; give the spans that are now final."""
         plan = self._plan
         ints = self._ints

@@ -13,12 +13,14 @@ from app.detection.held import HeldReadings
 from app.detection.mahalanobis import mahalanobis
 from app.detection.settings import complete
 from app.detection.sta_lta import sta_lta
+from app.detection.windows import windows
 from app.domain import Json, Readings
 
 DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
     "energy": energy,
     "mahalanobis": mahalanobis,
     "sta_lta": sta_lta,
+    "windows": windows,
 }
 
 

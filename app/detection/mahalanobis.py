@@ -21,7 +21,10 @@ from app.detection.detector import (
 )
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
+from app.errors import InvalidDetector
 
+MOST_CHANNELS = 64
+"""Whose state of 150 kB can still be stored with every commit."""
 PARTS = 8
 """Of the recent covariance, summed apart: it moves by one of them at a time."""
 SMOOTH_READINGS = 4
@@ -83,6 +86,11 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
     rate_hz : float, readings per second
     n_channels : int
 
+    Raises
+    ------
+    InvalidDetector
+        If there are more than 64 channels.
+
     Examples
     --------
     Two channels that follow each other part for two seconds, each as loud as before.
@@ -104,6 +112,10 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
     covariance matrix, Technometrics 50(2), 155-166: the moving covariance of whitened
     readings against the unit matrix.
     """
+    if n_channels > MOST_CHANNELS:
+        raise InvalidDetector(
+            f"{n_channels} channels: 'mahalanobis' takes at most {MOST_CHANNELS}"
+        )
     smooth = readings(number(settings, "smooth_seconds"), rate_hz, SMOOTH_READINGS)
     tick = max(1, smooth // PARTS)
     parts = max(1, round(smooth / tick))

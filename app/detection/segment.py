@@ -62,9 +62,9 @@ class Segment:
             self.held.drop(self.needed_from())
             self.held.reserve(n)
 
-    def update(self, cleaned: FloatArray) -> list[Output]:
+    def update(self, cleaned: FloatArray, times: FloatArray) -> list[Output]:
         """Take readings that are in `held` already; say what came of them."""
-        found = self.detector.update(cleaned)
+        found = self.detector.update(cleaned, times)
         if found:
             self.waiting += found
         said: list[Output] = self._finished() if self.waiting else []
@@ -89,8 +89,7 @@ class Segment:
     def _finished(self) -> list[Output]:
         """Cut the events whose post-roll is complete."""
         said: list[Output] = []
-        # The reading at the offset itself is waited for: it tells the time.
-        post = max(self._cutter.post, 1)
+        post = self._cutter.awaited
         while self.waiting and self.held.next >= self.waiting[0].offset + post:
             span = self.waiting.pop(0)
             said.append(self._cutter.event(span, None, self.held, self.origin))
@@ -100,7 +99,11 @@ class Segment:
         """Close what is open, with a flag; nothing may follow."""
         found = self.detector.flush()
         said: list[Output] = []
-        for span in (*self.waiting, *found):
+        for span in self.waiting:
+            ended = self._cutter.by_rule or span.offset < self.held.next
+            cut_off = None if ended else flag
+            said.append(self._cutter.event(span, cut_off, self.held, self.origin))
+        for span in found:
             cut_off = flag if span.offset >= self.held.next else None
             said.append(self._cutter.event(span, cut_off, self.held, self.origin))
         self.waiting.clear()

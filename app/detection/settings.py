@@ -14,6 +14,8 @@ from app.domain import Json
 from app.errors import InvalidDetector
 
 MAX_SECONDS = 86_400.0
+MOST_OVERLAPPING = 64
+"""Windows that may be open at one time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Rule:
     high: float
     exclusive: bool = False
     """Whether `low` itself is not allowed."""
+    whole: bool = False
+    """Whether it is a count."""
 
     def check(self, name: str, value: object) -> float:
         """Give the number, or say which rule it breaks."""
@@ -38,6 +42,8 @@ class Rule:
                 f"{name}={value!r} must be {word} {self.low:g} and at most "
                 f"{self.high:g}"
             )
+        if self.whole and number != math.floor(number):
+            raise InvalidDetector(f"{name}={value!r} must be a whole number")
         return number
 
 
@@ -76,6 +82,17 @@ KINDS: Mapping[str, Mapping[str, Rule]] = {
         "lta_seconds": Rule(30.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,
     },
+    "windows": {
+        "size_readings": Rule(0.0, 0.0, 1e6, whole=True),
+        "hop_readings": Rule(0.0, 0.0, 1e6, whole=True),
+        "size_seconds": Rule(0.0, 0.0, MAX_SECONDS),
+        "hop_seconds": Rule(0.0, 0.0, MAX_SECONDS),
+        "gap_seconds": Rule(0.0, 0.0, MAX_SECONDS),
+        "min_readings": Rule(1.0, 1.0, 1e6, whole=True),
+        "max_readings": Rule(10_000.0, 1.0, 1e6, whole=True),
+        "pre_seconds": Rule(0.0, 0.0, 600.0),
+        "post_seconds": Rule(0.0, 0.0, 600.0),
+    },
 }
 
 # (lesser, greater, equal allowed)
@@ -85,6 +102,10 @@ _ORDERS = (
     ("min_seconds", "max_seconds", True),
     ("sta_seconds", "lta_seconds", False),
     ("smooth_seconds", "baseline_seconds", False),
+    ("hop_readings", "size_readings", True),
+    ("hop_seconds", "size_seconds", True),
+    ("size_readings", "max_readings", True),
+    ("min_readings", "max_readings", True),
 )
 
 
@@ -128,6 +149,8 @@ def complete(settings: Json | None) -> dict[str, object]:
     for less, more, equal in _ORDERS:
         if less in full and more in full:
             _in_order(full, less, more, equal=equal)
+    if kind == "windows":
+        _one_rule(full)
     return {"kind": kind, **full}
 
 
@@ -136,6 +159,28 @@ def _in_order(full: Mapping[str, float], less: str, more: str, *, equal: bool) -
     if low > high or (low == high and not equal):
         word = "at most" if equal else "below"
         raise InvalidDetector(f"{less}={low:g} must be {word} {more}={high:g}")
+
+
+def _one_rule(full: Mapping[str, float]) -> None:
+    """Check what cuts windows: one thing, without too many of them at one time."""
+    used = [n for n in ("size_readings", "size_seconds", "gap_seconds") if full[n]]
+    if len(used) > 1:
+        both = " and ".join(f"{name}={full[name]:g}" for name in used)
+        raise InvalidDetector(f"{both}: windows are cut by one of them")
+    if full["size_readings"]:
+        _in_order(full, "min_readings", "size_readings", equal=True)
+    for unit in ("readings", "seconds"):
+        size, hop = full[f"size_{unit}"], full[f"hop_{unit}"]
+        if hop and size / hop > MOST_OVERLAPPING:
+            raise InvalidDetector(
+                f"hop_{unit}={hop:g} must be at least size_{unit}={size:g} / "
+                f"{MOST_OVERLAPPING}"
+            )
+    size, hop = full["size_seconds"], full["hop_seconds"]
+    if hop and abs(size / hop - round(size / hop)) > 1e-9:
+        raise InvalidDetector(
+            f"size_seconds={size:g} must be a multiple of hop_seconds={hop:g}"
+        )
 
 
 def number(settings: Json, name: str) -> float:

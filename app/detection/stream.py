@@ -72,6 +72,7 @@ class Stream:
             boot,
             pre=count(number(self._settings, "pre_seconds"), rate),
             post=count(number(self._settings, "post_seconds"), rate),
+            by_rule=self._settings["kind"] == "windows",
         )
         self._cleaner = Cleaner(
             profile.n_channels,
@@ -143,7 +144,9 @@ class Stream:
             at += taken
             self.next_seq += taken
             if self._fed and taken:
-                said += segment.update(self._cleaner.cleaned[:taken])
+                said += segment.update(
+                    self._cleaner.cleaned[:taken], readings.times[at - taken : at]
+                )
             if why == clean.DONE:
                 return said
             if why == clean.RESUMED:

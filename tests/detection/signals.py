@@ -16,7 +16,15 @@ QUICK = {
     "energy": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
     "mahalanobis": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
     "sta_lta": {"sta_seconds": 0.3, "lta_seconds": 3.0},
+    "windows": {},
+    "windows of 7": {"size_readings": 7},
+    "windows of 9 by 4": {"size_readings": 9, "hop_readings": 4},
+    "windows of 1.3 s": {"size_seconds": 1.3},
+    "windows of 2 s by 0.5": {"size_seconds": 2.0, "hop_seconds": 0.5},
+    "windows by gaps": {"gap_seconds": 1.0, "min_readings": 2},
 }
+QUIET = ("energy", "mahalanobis", "sta_lta")
+"""Kinds with a quiet state: readings decide whether there is an event at all."""
 SPANS = {
     "min_seconds": 0.2,
     "max_seconds": 2.0,
@@ -24,11 +32,13 @@ SPANS = {
     "pre_seconds": 0.4,
     "post_seconds": 0.3,
 }
+WINDOWS = {"max_readings": 30, "pre_seconds": 0.4, "post_seconds": 0.3}
 
 
-def quick(kind: str) -> dict[str, object]:
+def quick(name: str) -> dict[str, object]:
     """Settings under which things happen within seconds."""
-    return {"kind": kind, **QUICK.get(kind, {}), **SPANS}
+    kind = name.split()[0]
+    return {"kind": kind, **QUICK[name], **(WINDOWS if kind == "windows" else SPANS)}
 
 
 def bursts(

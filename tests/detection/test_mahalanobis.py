@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.detection import build
 from app.detection import mahalanobis as kernel
+from app.errors import InvalidDetector
 
 RATE_HZ = 50.0
 MINUTE = int(60 * RATE_HZ)
@@ -107,3 +108,8 @@ def test_more_channels_than_readings_in_a_window_work():
     values = following(2 * MINUTE, 64, 0.3)
     values[5000:5200] *= 5
     assert any(abs(s.onset - 5000) <= 30 for s in spans(values))
+
+
+def test_more_channels_than_it_can_bear_are_refused():
+    with pytest.raises(InvalidDetector, match=r"65 channels.*at most 64"):
+        build({"kind": "mahalanobis"}, RATE_HZ, 65)

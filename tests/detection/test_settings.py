@@ -44,6 +44,34 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
             {"kind": "sta_lta", "sta_seconds": 30},
             "sta_seconds=30 must be below lta_seconds=30",
         ),
+        (
+            {"kind": "windows", "size_readings": 2.5},
+            "size_readings=2.5 must be a whole number",
+        ),
+        (
+            {"kind": "windows", "size_readings": 5, "gap_seconds": 2},
+            "size_readings=5 and gap_seconds=2: windows are cut by one of them",
+        ),
+        (
+            {"kind": "windows", "hop_seconds": 2},
+            "hop_seconds=2 must be at most size_seconds=0",
+        ),
+        (
+            {"kind": "windows", "size_seconds": 5, "hop_seconds": 2},
+            "size_seconds=5 must be a multiple of hop_seconds=2",
+        ),
+        (
+            {"kind": "windows", "size_readings": 1000, "hop_readings": 2},
+            "hop_readings=2 must be at least size_readings=1000 / 64",
+        ),
+        (
+            {"kind": "windows", "size_readings": 3, "min_readings": 4},
+            "min_readings=4 must be at most size_readings=3",
+        ),
+        (
+            {"kind": "windows", "min_seconds": 1},
+            "'min_seconds' is not a setting of 'windows'",
+        ),
     ],
 )
 def test_a_broken_rule_is_named_with_its_value(settings, said):

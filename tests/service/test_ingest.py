@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain import Channel, Profile, RetrainPolicy
+from app.detection import Stream
+from app.domain import Channel, Event, Json, Profile, Readings, RetrainPolicy
 from app.service.commit import GroupCommit, Pace
 from app.service.connection import Connection
 from app.service.hub import Hub
@@ -142,6 +143,42 @@ async def test_a_cut_in_the_middle_of_an_event_changes_nothing(service: Service)
         )
     cut_rows = sorted((r.onset_seq, r.offset_seq, r.peak) for r in rows)
     assert cut_rows == [event for event in whole if event[1] < 2990]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("sta_lta", {"lta_seconds": 5}),
+        ("mahalanobis", {}),
+        ("windows", {"size_readings": 300, "hop_readings": 150}),
+        ("windows", {"size_seconds": 4}),
+    ],
+)
+async def test_every_kind_of_detector_streams_and_stores(
+    service: Service, kind: str, rule: Json
+):
+    detector = {"kind": kind, **rule}
+    of = replace(PROFILE, name=kind)
+    async with service.engine.begin() as conn:
+        put = await profiles.put(conn, of, detector)
+        await devices.put(conn, "any-1", of.name)
+    values = signal()
+    times = 1.7e9 + np.arange(len(values)) / of.rate_hz
+    line = await service.connect("any-1")
+    await line.say(type="hello", boot="b1")
+    for at in range(0, len(values), 100):
+        rows = values[at : at + 100].tolist()
+        await line.say(type="readings", seq=at + 1, time=float(times[at]), values=rows)
+        await line.connection.room()
+    await line.say(type="end")
+    await line.listening
+    alone = Stream(of, put.detector, "any-1", "b1")
+    said = alone.receive(Readings(1, values, times, True)) + alone.close()
+    expected = [
+        (e.onset_seq, e.offset_seq, e.peak) for e in said if isinstance(e, Event)
+    ]
+    assert len(expected) >= 4
+    assert await found(service) == expected
 
 
 async def test_a_second_connection_takes_the_stream_over(service: Service):
