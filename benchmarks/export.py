@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -23,11 +21,9 @@ import httpx
 import numpy as np
 import psycopg
 
-from app.store import migrate
 from app.store.arrays import pack
-from app.store.postgres import EmbeddedPostgres
+from benchmarks.place import KEY, place
 
-KEY = "ons_export00_0123456789abcdefghijklmnopqrstuvwxyz"
 FILL = """
 INSERT INTO devices (id, profile) SELECT 'd' || n, 'arm' FROM generate_series(0, 49) n;
 INSERT INTO events (id, device, boot, profile, onset_seq, offset_seq, onset, "offset",
@@ -104,29 +100,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=100_000)
     asked = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "postgres") as server,
-    ):
-        migrate.upgrade(server.url)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        environment = os.environ | {
-            "DATABASE_URL": server.url,
-            "ONSET_DATA_DIR": folder,
-            "ONSET_MODELS_DIR": f"{folder}/models",
-            "ONSET_PORT": str(port),
-            "ONSET_ADMIN_KEY": KEY,
-            "ONSET_LOG_LEVEL": "warning",
-        }
-        command = [sys.executable, "-m", "app.cli", "serve"]
-        service = subprocess.Popen(command, env=environment)
-        try:
-            measure(service, f"http://127.0.0.1:{port}", server.url, asked.events)
-        finally:
-            service.terminate()
-            service.wait()
+    with place() as where:
+        measure(where.service, where.url, where.database, asked.events)
     return 0
 
 
@@ -134,13 +109,6 @@ def measure(service: subprocess.Popen[bytes], url: str, base: str, events: int) 
     """Fill, export, list."""
     access = {"Authorization": f"Bearer {KEY}"}
     with httpx.Client(base_url=url, headers=access, trust_env=False) as client:
-        for _ in range(600):
-            try:
-                if client.get("/health/ready").is_success:
-                    break
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
         profile = {"channels": [{"name": "x"}, {"name": "y"}], "rate_hz": 50}
         client.put("/profiles/arm", json=profile).raise_for_status()
         fill(base, events)

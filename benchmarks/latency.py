@@ -15,23 +15,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-import httpx
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from app.client import Onset
-from app.store import migrate
-from app.store.postgres import EmbeddedPostgres
+from benchmarks.place import KEY, place
 
-KEY = "ons_latency0_0123456789abcdefghijklmnopqrstuvwxyz"
 CHANNELS = 6
 RATE_HZ = 50
 REST, BURST = 400, 80
@@ -187,46 +178,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=300)
     parser.add_argument("--devices", type=int, default=4)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            migrate.upgrade(server.url)
-            environment = {
-                **os.environ,
-                "DATABASE_URL": server.url,
-                "ONSET_DATA_DIR": folder,
-                "ONSET_MODELS_DIR": f"{folder}/models",
-                "ONSET_PORT": str(port),
-                "ONSET_ADMIN_KEY": KEY,
-                "ONSET_LOG_LEVEL": "warning",
-            }
-            running = [
-                subprocess.Popen([sys.executable, "-m", "app.cli", c], env=environment)
-                for c in ("serve", "trainer")
-            ]
-            url = f"http://127.0.0.1:{port}"
-            try:
-                wait(url)
-                asyncio.run(measure(url, asked.events, asked.devices))
-            finally:
-                for process in running:
-                    process.terminate()
-                for process in running:
-                    process.wait()
-
-
-def wait(url: str) -> None:
-    """Wait until the service is ready."""
-    for _ in range(600):
-        try:
-            if httpx.get(f"{url}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit("the service does not become ready")
+    with place("trainer") as where:
+        asyncio.run(measure(where.url, asked.events, asked.devices))
 
 
 if __name__ == "__main__":

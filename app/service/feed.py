@@ -50,7 +50,8 @@ class Feed:
                 continue
             data = json.loads(note.payload)
             if note.channel == streams.CHANNEL:
-                self._on_owner(data["device"], data["connection"])
+                for device, connection in data.items():
+                    self._on_owner(device, connection)
             elif note.channel == "onset_predictions":
                 await self._classified(data)
             else:

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.detection import Stream
 from app.domain import DetectorVersion, Event, Flag, Gap, Profile
+from app.errors import NotFound
 from app.service.live import LiveStream, Shared, Sink
+from app.service.together import Together
 from app.store import devices, profiles, streams
-from app.store.streams import StreamRow
+from app.store.streams import Claim, StreamRow
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A stream that a connection wants; `profile` None: its device's."""
+
+    device: str
+    boot: str
+    profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A stream that was taken over; `former` is the version its state belongs to."""
+
+    profile: Profile
+    version: DetectorVersion
+    former: DetectorVersion
+    row: StreamRow
 
 
 class Ingest:
@@ -23,6 +45,7 @@ class Ingest:
     def __init__(self, engine: AsyncEngine, shared: Shared) -> None:
         self._engine = engine
         self._shared = shared
+        self._take_over = Together(self._take_over_all)
 
     async def open(
         self, device: str, boot: str | None, profile_name: str | None, sink: Sink
@@ -40,23 +63,72 @@ class Ingest:
         ------
         NotFound
             If the device or the profile is not registered.
+        InvalidInput
+            If `boot` cannot be a name.
         """
         boot = boot or f"auto-{secrets.token_hex(8)}"
-        async with self._engine.begin() as conn:
-            registered = await devices.get(conn, device)
-            profile = await profiles.get(conn, profile_name or registered.profile)
-            version = await profiles.detector(conn, profile.name)
-            row = await streams.take_over(conn, device, boot, version.number)
-            former = version
-            if row.detector_version != version.number:
-                former = await profiles.detector_version(conn, row.detector_version)
-        stream, events, gaps = restore(profile, version, former, row, device, boot)
+        devices.require_name("boot", boot)
+        taken = await self._take_over(Asked(device, boot, profile_name))
+        profile, version, row = taken.profile, taken.version, taken.row
+        stream, events, gaps = restore(
+            profile, version, taken.former, row, device, boot
+        )
         live = LiveStream(
             self._shared, stream, profile, version, row, device, boot, sink
         )
         if gaps:
             live.adopt(events, gaps)
         return live
+
+    async def _take_over_all(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
+        """Take over what many devices ask for; one stream of a device after another."""
+        done: dict[int, Taken | Exception] = {}
+        left = list(range(len(asked)))
+        while left:
+            first = {asked[i].device: i for i in reversed(left)}
+            now = sorted(first.values())
+            async with self._engine.begin() as conn:
+                said = await take_over(conn, [asked[i] for i in now])
+            for i, one in zip(now, said, strict=True):
+                done[i] = one
+            left = [i for i in left if i not in now]
+        return [done[i] for i in range(len(asked))]
+
+
+async def take_over(
+    conn: AsyncConnection, asked: Sequence[Asked]
+) -> list[Taken | Exception]:
+    """Take over streams of different devices, in one transaction."""
+    registered = await devices.profiles_of(conn, [one.device for one in asked])
+    names = [one.profile or registered.get(one.device, "") for one in asked]
+    present = {
+        name: (await profiles.get(conn, name), await profiles.detector(conn, name))
+        for name in await profiles.known(conn, set(names))
+    }
+    able = [
+        one.device in registered and name in present
+        for one, name in zip(asked, names, strict=True)
+    ]
+    claims = [
+        Claim(one.device, one.boot, present[name][1].number)
+        for one, name, can in zip(asked, names, able, strict=True)
+        if can
+    ]
+    rows = iter(await streams.take_over(conn, claims))
+    versions = {version.number: version for _, version in present.values()}
+    done: list[Taken | Exception] = []
+    for one, name, can in zip(asked, names, able, strict=True):
+        row = next(rows) if can else None
+        if row is None:
+            known = one.device in registered
+            what = f"profile {name!r}" if known else f"device {one.device!r}"
+            done.append(NotFound(f"no {what}"))
+            continue
+        number = row.detector_version
+        if number not in versions:
+            versions[number] = await profiles.detector_version(conn, number)
+        done.append(Taken(*present[name], versions[number], row))
+    return done
 
 
 def restore(

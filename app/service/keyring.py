@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Unauthenticated
+from app.service.together import Together
 from app.store import keys
 from app.store.keys import Key
 
@@ -30,6 +31,7 @@ class KeyRing:
         self._engine = engine
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, Key]] = OrderedDict()
+        self._look = Together(self._find_all)
 
     async def find(self, presented: str) -> Key:
         """Return the key that was presented.
@@ -46,12 +48,18 @@ class KeyRing:
         if known is not None and self._clock() - known[0] < FRESH_SECONDS:
             return _unexpired(known[1])
         self._known.pop(digest, None)
-        async with self._engine.begin() as conn:
-            key = _unexpired(await keys.find(conn, presented))
+        key = await self._look(presented)
+        if key is None:
+            raise Unauthenticated("the key is not valid")
+        key = _unexpired(key)
         self._known[digest] = (self._clock(), key)
         while len(self._known) > MAX_KEYS:
             self._known.popitem(last=False)
         return key
+
+    async def _find_all(self, presented: Sequence[str]) -> list[Key | None]:
+        async with self._engine.begin() as conn:
+            return await keys.find_all(conn, presented)
 
     def forget(self) -> None:
         """Look at every key again; called when one was revoked in this process."""

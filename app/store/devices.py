@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -84,6 +85,12 @@ async def get(conn: AsyncConnection, device: str) -> Device:
     if row is None:
         raise NotFound(f"no device {device!r}")
     return _device(row)
+
+
+async def profiles_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the profile of each of some devices; those not registered are left out."""
+    wanted = select(devices.c.id, devices.c.profile).where(devices.c.id.in_(ids))
+    return {row.id: row.profile for row in await conn.execute(wanted)}
 
 
 async def list_(

@@ -122,3 +122,29 @@ async def notify(conn: AsyncConnection, channel: str, payload: str | Json = "") 
     """
     said = payload if isinstance(payload, str) else json.dumps(payload)
     await conn.execute(_NOTIFY, {"channel": channel, "payload": said})
+
+
+_NOTIFY_ALL = text(
+    "SELECT pg_notify(:channel, said) FROM unnest(CAST(:payloads AS text[])) AS said"
+)
+_LONGEST_PAYLOAD = 7000
+
+
+async def notify_all(conn: AsyncConnection, channel: str, data: Json) -> None:
+    """Say what belongs to many keys, in as few notifications as hold it.
+
+    Each carries a JSON object with some of the keys.
+    """
+    payloads: list[str] = []
+    part: dict[str, object] = {}
+    size = 0
+    for key, value in data.items():
+        length = len(json.dumps({key: value}))
+        if part and size + length > _LONGEST_PAYLOAD:
+            payloads.append(json.dumps(part))
+            part, size = {}, 0
+        part[key] = value
+        size += length
+    if part:
+        payloads.append(json.dumps(part))
+        await conn.execute(_NOTIFY_ALL, {"channel": channel, "payloads": payloads})

@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -118,18 +118,33 @@ async def find(conn: AsyncConnection, presented: str) -> Key:
     Unauthenticated
         If there is none, or it is revoked or expired; the message does not say which.
     """
+    [key] = await find_all(conn, [presented])
+    if key is None:
+        raise Unauthenticated("the key is not valid")
+    return key
+
+
+async def find_all(conn: AsyncConnection, presented: Sequence[str]) -> list[Key | None]:
+    """Return the keys that were presented.
+
+    Returns
+    -------
+    list of Key or None
+        None where there is none, or it is revoked or expired.
+    """
     usable = api_keys.c.revoked_at.is_(None) & or_(
         api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()
     )
-    row = (
-        await conn.execute(
-            select(api_keys).where(api_keys.c.id == _id(presented), usable)
-        )
-    ).one_or_none()
-    expected = _NOBODY if row is None else row.sha256
-    if not hmac.compare_digest(expected, _digest(presented)) or row is None:
-        raise Unauthenticated("the key is not valid")
-    return _key(row)
+    ids = [_id(one) for one in presented]
+    found = await conn.execute(select(api_keys).where(api_keys.c.id.in_(ids), usable))
+    rows = {row.id: row for row in found}
+    out = []
+    for key_id, one in zip(ids, presented, strict=True):
+        row = rows.get(key_id)
+        expected = _NOBODY if row is None else row.sha256
+        right = hmac.compare_digest(expected, _digest(one))
+        out.append(_key(row) if right and row is not None else None)
+    return out
 
 
 async def get(conn: AsyncConnection, key_id: str) -> Key:

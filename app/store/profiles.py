@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -71,6 +72,12 @@ async def get(conn: AsyncConnection, name: str) -> Profile:
     if row is None:
         raise NotFound(f"no profile {name!r}")
     return _profile(row)
+
+
+async def known(conn: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Return those of some names that profiles have."""
+    wanted = select(profiles.c.name).where(profiles.c.name.in_(names))
+    return set(await conn.scalars(wanted))
 
 
 async def list_(conn: AsyncConnection) -> list[Profile]:

@@ -14,20 +14,19 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Event, Gap, Prediction, Readings
-from app.errors import NotFound
 from app.store import events, recordings
 from app.store.devices import require_name
-from app.store.engine import notify
+from app.store.engine import notify, notify_all
 from app.store.stream_list import StreamInfo, list_, list_gaps
-from app.store.tables import devices
 
 __all__ = [
     "CHANNEL",
     "Accepted",
+    "Claim",
     "StreamCommit",
     "StreamInfo",
     "StreamRow",
@@ -44,28 +43,43 @@ Accepted = set[tuple[str, str, int]]
 
 _LONGEST_WHY = 200
 
+# Rows are locked by device and boot here and in `_ADVANCE`: a storm of devices that
+# come back while their old connections still commit must not end in a deadlock.
 _TAKE_OVER = text(
     "INSERT INTO streams AS s"
     " (device, boot, generation, watermark, detector_version, missing) "
-    "SELECT d.id, CAST(:boot AS text), 1, 0, CAST(:detector_version AS integer), '{}' "
-    "FROM devices d WHERE d.id = :device "
+    "SELECT d.id, c.boot, 1, 0, c.detector_version, '{}' "
+    "FROM unnest(CAST(:device AS text[]), CAST(:boot AS text[]),"
+    " CAST(:detector_version AS integer[])) AS c (device, boot, detector_version) "
+    "JOIN devices d ON d.id = c.device ORDER BY d.id, c.boot "
     "ON CONFLICT (device, boot) DO UPDATE SET generation = s.generation + 1,"
     " last_seen = now(), detector_version = CASE WHEN s.state IS NULL"
     " THEN excluded.detector_version ELSE s.detector_version END "
-    "RETURNING generation, watermark, state, detector_version, held_from"
+    "RETURNING device, boot, generation, watermark, state, detector_version, held_from"
+)
+_COUNT = text(
+    "UPDATE devices SET last_seen = now(), connections = devices.connections + 1 "
+    "FROM (SELECT id FROM devices WHERE id = ANY(:device)"
+    " ORDER BY id FOR NO KEY UPDATE) AS held "
+    "WHERE devices.id = held.id RETURNING devices.id, devices.connections"
 )
 _ADVANCE = text(
-    "UPDATE streams s SET watermark = b.new,"
-    " state = substring(CAST(:states AS bytea) FROM b.begin FOR b.size),"
-    " detector_version = b.detector_version, held_from = b.held_from,"
-    " missing = CAST(b.missing AS bigint[]), last_seen = now() "
+    "WITH b AS (SELECT * "
     "FROM unnest(CAST(:device AS text[]), CAST(:boot AS text[]),"
     " CAST(:generation AS bigint[]), CAST(:old AS bigint[]), CAST(:new AS bigint[]),"
     " CAST(:begin AS integer[]), CAST(:size AS integer[]),"
     " CAST(:detector_version AS integer[]), CAST(:held_from AS bigint[]),"
     " CAST(:missing AS text[]))"
     " AS b (device, boot, generation, old, new, begin, size, detector_version,"
-    " held_from, missing) "
+    " held_from, missing)), "
+    "held AS MATERIALIZED (SELECT s.device, s.boot FROM streams s"
+    " JOIN b ON s.device = b.device AND s.boot = b.boot"
+    " ORDER BY s.device, s.boot FOR NO KEY UPDATE OF s) "
+    "UPDATE streams s SET watermark = b.new,"
+    " state = substring(CAST(:states AS bytea) FROM b.begin FOR b.size),"
+    " detector_version = b.detector_version, held_from = b.held_from,"
+    " missing = CAST(b.missing AS bigint[]), last_seen = now() "
+    "FROM b JOIN held ON held.device = b.device AND held.boot = b.boot "
     "WHERE s.device = b.device AND s.boot = b.boot AND s.generation = b.generation"
     " AND s.watermark IN (b.old, b.new) "
     "RETURNING s.device, s.boot, s.generation"
@@ -137,40 +151,67 @@ class StreamCommit:
     missing: tuple[int, ...] = ()
 
 
-async def take_over(
-    conn: AsyncConnection, device: str, boot: str, detector_version: int
-) -> StreamRow:
-    """Own a stream from now on; nobody who owned it before can commit any more.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A connection that wants to own a stream.
+
+    Parameters
+    ----------
+    detector_version : int
+        What a stream without a state begins with.
 
     Raises
     ------
     InvalidInput
         If `boot` cannot be a name.
-    NotFound
-        If the device is not registered.
     """
-    require_name("boot", boot)
-    row = (
-        await conn.execute(
-            _TAKE_OVER,
-            {"device": device, "boot": boot, "detector_version": detector_version},
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"no device {device!r}")
-    connection = (
-        await conn.execute(
-            update(devices)
-            .where(devices.c.id == device)
-            .values(last_seen=text("now()"), connections=devices.c.connections + 1)
-            .returning(devices.c.connections)
-        )
-    ).scalar_one()
-    await notify(conn, CHANNEL, {"device": device, "connection": connection})
+
+    device: str
+    boot: str
+    detector_version: int
+
+    def __post_init__(self) -> None:
+        require_name("boot", self.boot)
+
+
+async def take_over(
+    conn: AsyncConnection, claims: Sequence[Claim]
+) -> list[StreamRow | None]:
+    """Own streams from now on; nobody who owned them before can commit any more.
+
+    Returns
+    -------
+    list of StreamRow or None
+        None where the device is not registered.
+
+    Raises
+    ------
+    ValueError
+        If a device has two claims: which one is its newest connection?
+    """
+    names = [claim.device for claim in claims]
+    if len(set(names)) < len(names):
+        raise ValueError("a device may claim one stream at a time")
+    columns = {
+        "device": names,
+        "boot": [claim.boot for claim in claims],
+        "detector_version": [claim.detector_version for claim in claims],
+    }
+    rows = {row.device: row for row in await conn.execute(_TAKE_OVER, columns)}
+    counted = await conn.execute(_COUNT, {"device": list(rows)})
+    newest = {row.id: row.connections for row in counted}
+    await notify_all(conn, CHANNEL, newest)
+    return [
+        await _owned(conn, rows[name], newest[name]) if name in rows else None
+        for name in names
+    ]
+
+
+async def _owned(conn: AsyncConnection, row: Row[Any], connection: int) -> StreamRow:
     held = []
     if row.held_from is not None:
         held = await recordings.read(
-            conn, device, boot, row.held_from, row.watermark + 1
+            conn, row.device, row.boot, row.held_from, row.watermark + 1
         )
     return StreamRow(
         row.generation,

@@ -25,6 +25,7 @@ from tests.service.scene import (
     profile_of,
     put_profile,
 )
+from tests.store.rows import take_over
 
 DEAF = {"kind": "energy", "on": 500.0}
 PROFILE = changed(profile_of(), record=True)
@@ -41,7 +42,7 @@ async def record(engine: AsyncEngine, number: int, gap: bool = False) -> list[Ev
     async with engine.begin() as conn:
         await devices.put(conn, device, "arm")
         version = await profiles.detector(conn, "arm")
-        row = await streams.take_over(conn, device, "b1", version.number)
+        row = await take_over(conn, device, "b1", version.number)
         stream = Stream(PROFILE, version, device, "b1")
         said: list[Any] = []
         sent = []

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import (
     Channel,
@@ -13,8 +14,9 @@ from app.domain import (
     Readings,
     event_id,
 )
+from app.store import streams
 from app.store.models import NewVersion
-from app.store.streams import StreamCommit
+from app.store.streams import Claim, StreamCommit, StreamRow
 
 PROFILE = Profile("arm", (Channel("x", "mV"), Channel("y", "mV")), 50.0)
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,3 +101,12 @@ def new_commit(
         "detector_version": detector,
     }
     return StreamCommit(**fields | changes)
+
+
+async def take_over(
+    conn: AsyncConnection, device: str, boot: str, detector_version: int
+) -> StreamRow:
+    """Take one stream over."""
+    [row] = await streams.take_over(conn, [Claim(device, boot, detector_version)])
+    assert row is not None
+    return row

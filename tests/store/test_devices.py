@@ -11,6 +11,7 @@ from tests.store.rows import (
     new_event,
     new_prediction,
     new_readings,
+    take_over,
 )
 
 
@@ -33,7 +34,7 @@ async def test_unfit_names_are_refused(conn: AsyncConnection, world: World, name
 
 async def test_last_seen_is_when_it_streamed(conn: AsyncConnection, world: World):
     assert (await devices.get(conn, "d1")).last_seen is None
-    await streams.take_over(conn, "d1", "b1", world.detector)
+    await take_over(conn, "d1", "b1", world.detector)
     assert (await devices.get(conn, "d1")).last_seen is not None
 
 
@@ -53,7 +54,7 @@ async def test_erasing_a_device_leaves_nothing_of_it(
     await devices.put(conn, "d2", "arm")
     for device in ("d1", "d2"):
         event = new_event(1, device=device)
-        await streams.take_over(conn, device, "b1", world.detector)
+        await take_over(conn, device, "b1", world.detector)
         full = new_commit(
             0,
             10,

@@ -17,6 +17,7 @@ from tests.store.rows import (
     new_event,
     new_prediction,
     new_version,
+    take_over,
 )
 
 
@@ -80,7 +81,7 @@ async def test_the_first_answer_is_the_prediction_of_an_event(
 async def test_unclassified_events_wait_until_they_are_classified(
     conn: AsyncConnection, world: World
 ):
-    await streams.take_over(conn, "d1", "b1", world.detector)
+    await take_over(conn, "d1", "b1", world.detector)
     one, two, three = (new_event(seq) for seq in (1, 101, 201))
     said = ((two.id, new_prediction(world.model)),)
     await streams.commit(

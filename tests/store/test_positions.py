@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.store import events, streams
 from app.store.tables import events as table
 from tests.store.conftest import World
-from tests.store.rows import new_commit, new_event
+from tests.store.rows import new_commit, new_event, take_over
 
 WRITERS = 3
 ROUNDS = 25
@@ -41,7 +41,7 @@ async def test_streams_too_number_their_events_in_commit_order(
     """The one that committed first has the lower number, though it began later."""
     async with engine.begin() as conn:
         for boot in ("b1", "b2"):
-            await streams.take_over(conn, "d1", boot, world.detector)
+            await take_over(conn, "d1", boot, world.detector)
     async with engine.connect() as early, engine.connect() as late:
         await early.execute(text("SELECT 1"))
         await streams.commit(late, [new_commit(0, 9, events=(new_event(1),))])

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.detection import DEFAULT_SETTINGS
 from app.domain import Channel, Profile, RetrainPolicy
 from app.errors import Conflict, InvalidDetector, NotFound
-from app.store import events, profiles, streams
+from app.store import events, profiles
 from app.store.tables import detector_versions
 from tests.store.conftest import World
-from tests.store.rows import PROFILE, new_event
+from tests.store.rows import PROFILE, new_event, take_over
 
 FULL = Profile(
     "full",
@@ -61,7 +61,7 @@ async def test_channels_may_change_until_there_are_readings(
     wider = replace(PROFILE, channels=(*PROFILE.channels, Channel("z")))
     assert (await profiles.put(conn, wider, None)).profile == wider
     await profiles.put(conn, PROFILE, None)
-    await streams.take_over(conn, "d1", "b1", world.detector)
+    await take_over(conn, "d1", "b1", world.detector)
     for changed in (wider, replace(PROFILE, rate_hz=51.0)):
         with pytest.raises(Conflict):
             await profiles.put(conn, changed, None)
