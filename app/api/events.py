@@ -6,11 +6,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi import Query as QueryOf
+from fastapi import Response as Told
 from pydantic import Field
 from starlette.responses import Response
 
+from app.api.access import Caller, who
 from app.api.fields import (
     Answer,
+    Body,
     EventPath,
     Name,
     Number,
@@ -19,19 +22,23 @@ from app.api.fields import (
     Text64,
     Time,
     TimeIn,
+    example,
 )
 from app.api.shapes import (
     EventAnswer,
     EventDetail,
     EveryPrediction,
     LabelHistoryAnswer,
+    RevisionAnswer,
     event_answer,
     event_fields,
 )
 from app.api.state import State, current
 from app.api.windows import CSV, PARQUET, WindowAnswer, written
 from app.domain import Flag
-from app.store import events, labels
+from app.service import boundaries
+from app.service.boundaries import Missed
+from app.store import events, labels, revisions
 from app.store.events import EventFilter
 
 router = APIRouter(prefix="/events", tags=["Events"])
@@ -58,6 +65,38 @@ class EventQuery(PageQuery):
     def wanted(self) -> EventFilter:
         """Return the store's filter."""
         return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+Seq = Annotated[int, Field(ge=1, le=2**62)]
+
+
+class MissedBody(Body):
+    """An event from reading `onset_seq` up to before `offset_seq` of a stream."""
+
+    device: Name
+    boot: Text64
+    onset_seq: Seq
+    offset_seq: Seq
+    label: Text64 | None = None
+
+    model_config = example(
+        {
+            "device": "band-7",
+            "boot": "b1",
+            "onset_seq": 1201,
+            "offset_seq": 1450,
+            "label": "fist",
+        }
+    )
+
+
+class MoveBody(Body):
+    """Where the event begins and ends; what is left out stays."""
+
+    onset_seq: Seq | None = None
+    offset_seq: Seq | None = None
+
+    model_config = example({"onset_seq": 1190})
 
 
 class Step(Answer):
@@ -90,6 +129,29 @@ async def list_events(
     return Page(items=[event_answer(row) for row in rows], next_cursor=cursor)
 
 
+@router.post(
+    "",
+    status_code=201,
+    responses={200: {"description": "You said the same before."}},
+)
+async def add_event(
+    body: MissedBody,
+    response: Told,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> EventAnswer:
+    """Add an event that the detector missed, cut from the recording of its stream.
+
+    409 unless all its readings are recorded (`record: true`).  It has the flag
+    `person` and no detector version; with a label, detectors are judged by it.
+    """
+    said = Missed(**body.model_dump())
+    async with state.engine.begin() as conn:
+        row, created = await boundaries.add_missed(conn, said, caller.name)
+    response.status_code = 201 if created else 200
+    return event_answer(row)
+
+
 @router.get("/{event_id}")
 async def get_event(
     event_id: EventPath, state: Annotated[State, Depends(current)]
@@ -99,16 +161,37 @@ async def get_event(
         row = await events.get(conn, event_id)
         said = await events.predictions_of(conn, event_id)
         told = await labels.history(conn, event_id)
+        moved = await revisions.of_event(conn, event_id)
     return EventDetail(
         **event_fields(row),
         predictions=[EveryPrediction.stored(one) for one in said],
         labels=[LabelHistoryAnswer.model_validate(one) for one in told],
+        revisions=[RevisionAnswer.model_validate(one) for one in moved],
         n_readings=row.n_readings,
         n_channels=row.n_channels,
         pre_roll=row.pre_roll,
         post_roll=row.post_roll,
         created_at=row.created_at,
     )
+
+
+@router.patch("/{event_id}")
+async def move_event(
+    event_id: EventPath,
+    body: MoveBody,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> EventAnswer:
+    """Move the boundaries of an event; what they were is kept.
+
+    Its window is cut again, from the recording or from what it shows now; its identity,
+    predictions and labels stay.  409 where the readings are not there.
+    """
+    async with state.engine.begin() as conn:
+        row = await boundaries.move(
+            conn, event_id, body.onset_seq, body.offset_seq, caller.name
+        )
+    return event_answer(row)
 
 
 @router.get(
@@ -137,6 +220,7 @@ async def get_trace(
         row = await events.get(conn, event_id)
         said = await events.predictions_of(conn, event_id)
         told = await labels.history(conn, event_id)
+        moved = await revisions.of_event(conn, event_id)
     found = {
         "device": row.device,
         "boot": row.boot,
@@ -164,6 +248,9 @@ async def get_trace(
     for label in told:
         about = {"label": label.label, "by": label.by, "source": label.source}
         steps.append(Step(step="labelled", at=label.at, facts=about))
+    for former in moved:
+        was = {"onset_seq": former.onset_seq, "offset_seq": former.offset_seq}
+        steps.append(Step(step="moved", at=former.at, facts={"by": former.by, **was}))
     # device clocks may be wrong: what the service did keeps its own order
     steps[2:] = sorted(steps[2:], key=lambda step: step.at)
     return TraceAnswer(event=str(event_id), steps=steps)

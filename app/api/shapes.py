@@ -91,11 +91,23 @@ class LabelHistoryAnswer(LabelledAnswer):
     source: str
 
 
+class RevisionAnswer(Answer):
+    """What the boundaries were until `by` moved them."""
+
+    onset_seq: int
+    offset_seq: int
+    onset: Time
+    offset: Time
+    by: str
+    at: Time
+
+
 class EventDetail(EventAnswer):
     """An event with all that was said of it."""
 
     predictions: list[EveryPrediction]
     labels: list[LabelHistoryAnswer]
+    revisions: list[RevisionAnswer]
     n_readings: int
     n_channels: int
     pre_roll: int

@@ -79,6 +79,10 @@ class Flag(StrEnum):
     """The stream ended while the event was open."""
     IMPORTED = "imported"
     """Came by import; no detector found it."""
+    PERSON = "person"
+    """A person added it; no detector found it."""
+    MOVED = "moved"
+    """A person moved its boundaries."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,7 @@ from app.learning.compare import (
 )
 from app.learning.model import Model, classify
 from app.service.progress import Progress
-from app.store import events, labels, recordings
+from app.store import events, labels, recordings, revisions
 from app.store.events import EventFilter, EventRow
 
 READ_AT_ONCE = 50_000
@@ -119,12 +119,14 @@ async def _stream(
     total: Found,
 ) -> None:
     device, boot, first, after = stream
-    served = await _served(engine, device, boot)
+    served, as_found = await _served(engine, device, boot)
     found: dict[str, list[Span]] = {}
     for name, loaded in (("side", side), ("against", against)):
         if loaded.detector is None:
             found[name] = [
-                (e.onset_seq, e.offset_seq) for e in served if e.detector_version
+                as_found.get(e.id, (e.onset_seq, e.offset_seq))
+                for e in served
+                if e.detector_version
             ]
         else:
             pieces = _pieces(engine, device, boot, first, after)
@@ -184,13 +186,18 @@ async def _pieces(
             yield piece
 
 
-async def _served(engine: AsyncEngine, device: str, boot: str) -> list[EventRow]:
+async def _served(
+    engine: AsyncEngine, device: str, boot: str
+) -> tuple[list[EventRow], dict[UUID, Span]]:
+    """Return a stream's events, and the first boundaries of those that were moved."""
     wanted = EventFilter(device=device, boot=boot)
     found: list[EventRow] = []
+    as_found: dict[UUID, Span] = {}
     cursor = None
     while True:
         async with engine.connect() as conn:
             page, cursor = await events.list_(conn, wanted, PAGE, cursor)
+            as_found |= await revisions.as_found(conn, [e.id for e in page])
         # the stream may have ended since it was recorded; imports are of no stream
         found += [
             e
@@ -198,7 +205,7 @@ async def _served(engine: AsyncEngine, device: str, boot: str) -> list[EventRow]
             if Flag.IMPORTED not in e.flags and Flag.ENDED not in e.flags
         ]
         if cursor is None:
-            return found
+            return found, as_found
 
 
 async def answer_again(

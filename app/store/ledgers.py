@@ -103,6 +103,29 @@ labels = Table(
     CheckConstraint("length(label) <= 200", name="label"),
 )
 
+event_revisions = Table(
+    "event_revisions",
+    metadata,
+    Column(
+        "event",
+        Uuid,
+        ForeignKey("events.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True),
+    Column("onset_seq", BigInteger, nullable=False),
+    Column("offset_seq", BigInteger, nullable=False),
+    Column("onset", Time, nullable=False),
+    Column("offset", Time, nullable=False),
+    Column("window", LargeBinary, nullable=False),
+    Column("n_readings", Integer, nullable=False),
+    Column("pre_roll", Integer, nullable=False),
+    Column("post_roll", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+    since(),
+    CheckConstraint("number >= 1", name="number"),
+)
+
 promotions = Table(
     "promotions",
     metadata,

@@ -30,6 +30,7 @@ from app.store.columns import Time, metadata, number, since
 from app.store.hooks import deliveries, webhooks
 from app.store.ledgers import (
     audit,
+    event_revisions,
     idempotency_keys,
     jobs,
     labels,
@@ -44,6 +45,7 @@ __all__ = [
     "deliveries",
     "detector_versions",
     "devices",
+    "event_revisions",
     "events",
     "gaps",
     "idempotency_keys",

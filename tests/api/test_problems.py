@@ -115,7 +115,7 @@ async def test_unknown_paths_and_methods_are_problems_too(
     require_problem(await client.get("/nowhere"), 404)
     answer = await admin("DELETE", "/events")
     require_problem(answer, 405)
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, POST"
     require_problem(await client.get("/static/nothing.js"), 404)
     require_problem(await client.get("/static/../application.py"), 404)
 

@@ -1,75 +1,29 @@
 """Recorded streams and labelled windows through other versions."""
 
 import uuid
-from dataclasses import replace as changed
 from typing import Any
 
-import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.detection import Stream
-from app.domain import NOTHING, DetectorVersion, Event, Profile, Readings
+from app.domain import NOTHING, DetectorVersion, Event, Profile
 from app.errors import Conflict, InvalidDetector, InvalidInput, NotFound
-from app.service import replay
+from app.service import boundaries, replay
+from app.service.boundaries import Missed
 from app.service.progress import Progress
 from app.service.replay import Side
-from app.store import devices, jobs, labels, profiles, streams
+from app.store import jobs, labels, profiles
 from app.store.artefacts import Artefacts
+from tests.service.recorded import PROFILE, record
 from tests.service.scene import (
-    RATE_HZ,
-    T0,
     add_events,
     add_version,
     cycle,
     profile_of,
     put_profile,
 )
-from tests.store.rows import take_over
 
 DEAF = {"kind": "energy", "on": 500.0}
-PROFILE = changed(profile_of(), record=True)
-
-
-async def record(engine: AsyncEngine, number: int, gap: bool = False) -> list[Event]:
-    """Store what a device's stream of two minutes would have left; its events."""
-    rng = np.random.default_rng(number)
-    values = rng.normal(0, 0.1, (6000, 2)).astype(np.float32)
-    for begin in range(1500, 5600, 700):
-        values[begin : begin + 150] *= 30
-    times = T0.timestamp() + np.arange(len(values)) / RATE_HZ
-    device = f"arm-{number}"
-    async with engine.begin() as conn:
-        await devices.put(conn, device, "arm")
-        version = await profiles.detector(conn, "arm")
-        row = await take_over(conn, device, "b1", version.number)
-        stream = Stream(PROFILE, version, device, "b1")
-        said: list[Any] = []
-        sent = []
-        for begin, end in ((0, 3000), (3100 if gap else 3000, 6000)):
-            if begin + 1 > stream.next_seq:
-                said += stream.skip(begin + 1, "planted")
-            readings = Readings(begin + 1, values[begin:end], times[begin:end], True)
-            said += stream.receive(readings)
-            sent.append(readings)
-        found = [one for one in said if isinstance(one, Event)]
-        await streams.commit(
-            conn,
-            [
-                streams.StreamCommit(
-                    device=device,
-                    boot="b1",
-                    generation=row.generation,
-                    old=0,
-                    new=stream.next_seq - 1,
-                    state=stream.state(),
-                    detector_version=version.number,
-                    events=tuple(found),
-                    readings=tuple(sent),
-                )
-            ],
-        )
-    return found
 
 
 async def do(
@@ -133,6 +87,23 @@ async def test_false_alarms_that_people_called_nothing_count_against_a_detector(
             await labels.add(conn, event.id, NOTHING, "ann", "test")
     said = await do(engine, artefacts, Side(detector={}))
     assert said["detection"]["comparison"]["latter"] < 0.9
+
+
+async def test_moved_boundaries_are_the_truth_but_not_what_was_served(
+    engine: AsyncEngine, artefacts: Artefacts, recorded: list[Event]
+):
+    async with engine.begin() as conn:
+        version = await profiles.detector(conn, "arm")
+        for event in recorded[:3]:
+            end = event.onset_seq + 20
+            await boundaries.move(conn, event.id, None, end, "ann")
+        missed = Missed("arm-1", "b1", 100, 200, "burst")
+        await boundaries.add_missed(conn, missed, "ann")
+    found = (await do(engine, artefacts, Side(detector_version=version.number)))[
+        "detection"
+    ]
+    assert found["same_events"] == len(recorded)
+    assert found["comparison"]["former"] == found["comparison"]["latter"] < 1
 
 
 async def test_a_better_model_is_better_on_windows_that_neither_learnt(
