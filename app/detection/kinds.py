@@ -11,6 +11,8 @@ from app.detection.detector import Detector
 from app.detection.energy import energy
 from app.detection.held import HeldReadings
 from app.detection.mahalanobis import mahalanobis
+from app.detection.scored import scored
+from app.detection.scores import silent
 from app.detection.settings import complete
 from app.detection.sta_lta import sta_lta
 from app.detection.windows import windows
@@ -19,6 +21,7 @@ from app.domain import Json, Readings
 DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
     "energy": energy,
     "mahalanobis": mahalanobis,
+    "scored": scored,
     "sta_lta": sta_lta,
     "windows": windows,
 }
@@ -39,7 +42,8 @@ def build(settings: Json, rate_hz: float, n_channels: int) -> Detector:
 def warm() -> None:
     """Compile every kernel, or load it from numba's cache; call once at the start."""
     for kind in DETECTORS:
-        detector = build({"kind": kind}, 50.0, 1)
+        fitted = {"model": silent(1).to_text()} if kind == "scored" else {}
+        detector = build({"kind": kind, **fitted}, 50.0, 1)
         detector.update(np.zeros((8, 1)))
         detector.flush()
     held = HeldReadings(1)

@@ -75,6 +75,11 @@ KINDS: Mapping[str, Mapping[str, Rule]] = {
         "baseline_seconds": Rule(20.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,
     },
+    "scored": {
+        "change": Rule(6.0, 0.0, 1e3, exclusive=True),
+        "lean": Rule(0.0, -20.0, 20.0),
+        **{name: rule for name, rule in COMMON.items() if name != "merge_seconds"},
+    },
     "sta_lta": {
         "on": Rule(3.0, 0.0, 1e6, exclusive=True),
         "off": Rule(1.0, 0.0, 1e6, exclusive=True),
@@ -137,6 +142,7 @@ def complete(settings: Json | None) -> dict[str, object]:
     if not isinstance(kind, str) or kind not in KINDS:
         raise InvalidDetector(f"kind={kind!r} must be one of {', '.join(KINDS)}")
     rules = KINDS[kind]
+    model = {"model": _model(given)} if kind == "scored" else {}
     unknown = sorted(str(name) for name in given if name not in rules)
     if unknown:
         raise InvalidDetector(
@@ -151,7 +157,15 @@ def complete(settings: Json | None) -> dict[str, object]:
             _in_order(full, less, more, equal=equal)
     if kind == "windows":
         _one_rule(full)
-    return {"kind": kind, **full}
+    return {"kind": kind, **full, **model}
+
+
+def _model(given: dict[str, object]) -> str:
+    """Take what was fitted out of the settings."""
+    model = given.pop("model", None)
+    if not isinstance(model, str):
+        raise InvalidDetector("model is missing: a scored detector is fitted, not set")
+    return model
 
 
 def _in_order(full: Mapping[str, float], less: str, more: str, *, equal: bool) -> None:

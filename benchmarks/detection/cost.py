@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 from app.detection import DETECTORS, Stream, build, warm
+from app.detection.scores import silent
 from app.domain import Channel, DetectorVersion, Profile, Readings
 
 RATE_HZ = 50.0
@@ -44,12 +45,15 @@ def main():
     version = DetectorVersion(1, "benchmark", {})
     rows = []
     for kind in sorted(DETECTORS):
+        settings = {"kind": kind}
+        if kind == "scored":
+            settings["model"] = silent(N_CHANNELS).to_text()
         costs = []
         for size in SIZES:
             chunks = [values[i * size : (i + 1) * size] for i in range(CALLS)]
             costs.append(
                 best(
-                    lambda kind=kind: build({"kind": kind}, RATE_HZ, N_CHANNELS),
+                    lambda settings=settings: build(settings, RATE_HZ, N_CHANNELS),
                     lambda detector, chunk: detector.update(chunk),
                     chunks,
                 )

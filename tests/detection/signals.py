@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 from hypothesis import strategies as st
 
+from app.detection import ticks
+from app.detection.scores import LEAF, Scorer
 from app.domain import Float32Array, FloatArray
 
 RATE_HZ = 20.0
@@ -15,6 +17,7 @@ RATE_HZ = 20.0
 QUICK = {
     "energy": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
     "mahalanobis": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
+    "scored": {"change": 3.0},
     "sta_lta": {"sta_seconds": 0.3, "lta_seconds": 3.0},
     "windows": {},
     "windows of 7": {"size_readings": 7},
@@ -35,10 +38,27 @@ SPANS = {
 WINDOWS = {"max_readings": 30, "pre_seconds": 0.4, "post_seconds": 0.3}
 
 
-def quick(name: str) -> dict[str, object]:
+def loud(n_channels: int) -> Scorer:
+    """A fitted model: events are where readings are far from the noise floor."""
+    weights = np.zeros(ticks.n_features(n_channels), np.float32)
+    now = 3 * ticks.width(n_channels)
+    weights[now] = 6.0
+    # a tree of two levels: a bit more where much moves, less where nothing does
+    feature = np.array([now + 3, LEAF, now + 1, LEAF, LEAF], np.int16)
+    threshold = np.array([1.0, -1.0, 1.5, 0.5, 1.0], np.float32)
+    left = np.array([1, 0, 3, 0, 0], np.int32)
+    root = np.zeros(1, np.int32)
+    return Scorer(n_channels, -6.0, weights, feature, threshold, left, root)
+
+
+def quick(name: str, n_channels: int = 1) -> dict[str, object]:
     """Settings under which things happen within seconds."""
     kind = name.split()[0]
-    return {"kind": kind, **QUICK[name], **(WINDOWS if kind == "windows" else SPANS)}
+    full = {"kind": kind, **QUICK[name], **(WINDOWS if kind == "windows" else SPANS)}
+    if kind == "scored":
+        del full["merge_seconds"]
+        full["model"] = loud(n_channels).to_text()
+    return full
 
 
 def bursts(

@@ -20,9 +20,9 @@ scales = st.sampled_from([1e-6, 1.0, 3.3e4])
 @given(seed=seeds, n_channels=st.integers(1, 5), cut=cuts, scale=scales)
 def test_spans_and_state_do_not_depend_on_cuts(kind, seed, n_channels, cut, scale):
     values = bursts(seed, 400, n_channels, scale, offset=5 * scale)
-    whole = build(quick(kind), RATE_HZ, n_channels)
+    whole = build(quick(kind, n_channels), RATE_HZ, n_channels)
     expected = whole.update(values)
-    cutting = build(quick(kind), RATE_HZ, n_channels)
+    cutting = build(quick(kind, n_channels), RATE_HZ, n_channels)
     found = []
     for piece in pieces(len(values), cut):
         found += cutting.update(values[piece])
@@ -37,8 +37,8 @@ def test_spans_and_state_do_not_depend_on_cuts(kind, seed, n_channels, cut, scal
 @given(seed=seeds, n=st.integers(1, 400), n_channels=st.integers(1, 3))
 def test_one_reading_at_a_time_is_the_same_as_all_at_once(kind, seed, n, n_channels):
     values = bursts(seed, 400, n_channels)[:n]
-    whole = build(quick(kind), RATE_HZ, n_channels)
-    single = build(quick(kind), RATE_HZ, n_channels)
+    whole = build(quick(kind, n_channels), RATE_HZ, n_channels)
+    single = build(quick(kind, n_channels), RATE_HZ, n_channels)
     expected = whole.update(values)
     found = [span for i in range(n) for span in single.update(values[i : i + 1])]
     assert found == expected
@@ -50,14 +50,14 @@ def test_one_reading_at_a_time_is_the_same_as_all_at_once(kind, seed, n, n_chann
 @given(seed=seeds, n_channels=st.integers(1, 5), cut=cuts)
 def test_a_restored_detector_goes_on_exactly(kind, seed, n_channels, cut):
     values = bursts(seed, 400, n_channels)
-    whole = build(quick(kind), RATE_HZ, n_channels)
+    whole = build(quick(kind, n_channels), RATE_HZ, n_channels)
     expected = whole.update(values)
-    detector = build(quick(kind), RATE_HZ, n_channels)
+    detector = build(quick(kind, n_channels), RATE_HZ, n_channels)
     found = []
     for piece in pieces(len(values), cut):
         found += detector.update(values[piece])
         state = detector.state()
-        detector = build(quick(kind), RATE_HZ, n_channels)
+        detector = build(quick(kind, n_channels), RATE_HZ, n_channels)
         detector.restore(state)
         assert detector.state() == state
     assert found == expected
@@ -73,7 +73,7 @@ def test_every_detector_is_put_through_the_laws():
 @given(seed=seeds, n_channels=st.integers(1, 3), scale=scales)
 def test_spans_are_ordered_disjoint_and_within_limits(kind, seed, n_channels, scale):
     values = bursts(seed, 600, n_channels, scale)
-    detector = build(quick(kind), RATE_HZ, n_channels)
+    detector = build(quick(kind, n_channels), RATE_HZ, n_channels)
     spans = detector.update(values) + detector.flush()
     end = 0
     for span in spans:
@@ -89,7 +89,7 @@ def test_spans_are_ordered_disjoint_and_within_limits(kind, seed, n_channels, sc
 @given(seed=seeds, cut=cuts)
 def test_new_onsets_are_within_look_back(kind, seed, cut):
     values = bursts(seed, 400, 2)
-    detector = build(quick(kind), RATE_HZ, 2)
+    detector = build(quick(kind, 2), RATE_HZ, 2)
     seen = 0
     for piece in pieces(len(values), sorted([*cut, *range(400)])):
         known = detector.open_onset
@@ -105,13 +105,13 @@ def test_new_onsets_are_within_look_back(kind, seed, cut):
 def test_readings_are_left_as_they_are(kind):
     values = bursts(1, 500, 3)
     before = values.copy()
-    build(quick(kind), RATE_HZ, 3).update(values, np.arange(500.0))
+    build(quick(kind, 3), RATE_HZ, 3).update(values, np.arange(500.0))
     assert np.array_equal(values, before)
 
 
 @kinds
 def test_state_stays_as_small_as_it_began(kind):
-    detector = build(quick(kind), 50.0, 6)
+    detector = build(quick(kind, 6), 50.0, 6)
     detector.update(bursts(1, 1000, 6))
     size = len(detector.state())
     for seed in range(10):
@@ -145,11 +145,11 @@ def test_a_plain_event_is_found_at_any_rate(kind, rate_hz):
 
 @kinds
 def test_a_state_of_another_detector_is_refused(kind):
-    detector = build(quick(kind), 50.0, 2)
+    detector = build(quick(kind, 2), 50.0, 2)
     with pytest.raises(ValueError, match="state"):
         detector.restore(b"ABCD" + detector.state()[4:])
     if kind in QUIET:
         with pytest.raises(ValueError, match="bytes"):
-            build(quick(kind), 50.0, 3).restore(detector.state())
+            build(quick(kind, 3), 50.0, 3).restore(detector.state())
     with pytest.raises(ValueError, match="cut short"):
         detector.restore(b"")

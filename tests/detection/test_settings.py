@@ -1,6 +1,7 @@
 import pytest
 
 from app.detection import DEFAULT_SETTINGS, DETECTORS, build, complete
+from app.detection.scores import silent
 from app.detection.settings import KINDS
 from app.errors import InvalidDetector
 
@@ -11,7 +12,8 @@ def test_every_detector_has_rules_and_every_rule_a_detector():
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_defaults_are_complete_and_stay_what_they_are(kind):
-    full = complete({"kind": kind})
+    fitted = {"model": silent(2).to_text()} if kind == "scored" else {}
+    full = complete({"kind": kind, **fitted})
     assert complete(full) == full
     assert list(complete(dict(reversed(full.items())))) == list(full)
 
@@ -38,6 +40,7 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
         ({"min_seconds": -1}, "min_seconds=-1 must be at least 0"),
         ({"max_seconds": float("inf")}, "max_seconds=inf must be"),
         ({"pre_seconds": float("nan")}, "pre_seconds=nan must be"),
+        ({"kind": "scored"}, "model is missing: a scored detector is fitted"),
         ({"off": 9, "on": 9}, "off=9 must be below on=9"),
         ({"min_seconds": 61}, "min_seconds=61 must be at most max_seconds=60"),
         (

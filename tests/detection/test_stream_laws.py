@@ -21,7 +21,7 @@ def profile(n_channels: int, **more) -> Profile:
 
 
 def stream(kind: str, of: Profile, **more) -> Stream:
-    version = DetectorVersion(3, of.name, {**quick(kind), **more})
+    version = DetectorVersion(3, of.name, {**quick(kind, of.n_channels), **more})
     return Stream(of, version, "d", "b")
 
 
@@ -99,7 +99,7 @@ def test_an_event_without_post_roll_has_the_time_of_its_offset_on_any_cut(kind, 
 @given(seed=seeds, n_channels=st.integers(1, 3), cut=cuts)
 def test_a_restored_stream_goes_on_exactly(kind, raw, seed, n_channels, cut):
     of = profile(n_channels, max_gap_seconds=5.0)
-    version = DetectorVersion(3, of.name, quick(kind))
+    version = DetectorVersion(3, of.name, quick(kind, of.n_channels))
     all_of = recorded(seed, n_channels, device_times=True)
     whole, current = stream(kind, of), stream(kind, of)
     expected = whole.receive(all_of) + whole.close()
