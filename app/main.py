@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import detection, features
 from app.api import application, devices_socket
-from app.api.devices_socket import Patience, Sockets
+from app.api.devices_socket import DeviceSocket, Patience, Sockets
 from app.api.receipt import Door
 from app.api.shapes import event_answer
 from app.api.state import State
@@ -43,13 +43,16 @@ DRAIN_SECONDS = 7.0
 class Server(uvicorn.Server):
     """uvicorn, but what devices sent is durable and acknowledged before they go."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, drain, then let uvicorn close what is left."""
         for server in self.servers:
             server.close()
-        app = self.config.loaded_app
-        draining = getattr(getattr(app, "state", None), "sockets", None)
-        if isinstance(draining, Sockets):
+        draining: Sockets | None = getattr(self._app.state, "sockets", None)
+        if draining is not None:
             await draining.drain(DRAIN_SECONDS)
         await super().shutdown(sockets)
 
@@ -57,28 +60,27 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
     """Serve until a signal ends it; return whether it ever started."""
     metrics = Metrics()
+    app = create_app(settings, metrics)
     door = Door(
         settings.receipt_timeout_seconds,
         settings.unfinished_per_address,
         lambda reason: metrics.refused.labels(reason).inc(),
+        devices_socket.wanted,
+        lambda upgrading: DeviceSocket(upgrading, app),
     )
-    # docs/decisions/0005: wsproto has no failed conformance case and leaves no socket
-    http, socket_ = door.protocols()
     config = uvicorn.Config(
-        create_app(settings, metrics),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=http,
-        ws=socket_,
-        # larger than the session allows: that one says why before it closes
-        ws_max_size=4 * settings.max_message_bytes,
+        http=door.protocol(),
+        ws="none",  # the door hands device sockets over itself
         access_log=False,
         log_level=settings.log_level,
         timeout_graceful_shutdown=1,
         backlog=4096,
     )
-    server = Server(config)
+    server = Server(config, app)
     server.run(sockets=[listener] if listener else None)
     return server.started
 
@@ -113,7 +115,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
             yield
         await engine.dispose()
 
-    return application.create(lifespan, sockets=[devices_socket.router])
+    return application.create(lifespan)
 
 
 def _build(
@@ -158,7 +160,9 @@ def _build(
         ),
         window=settings.window_readings,
         patience=Patience(
-            settings.hello_timeout_seconds, settings.idle_timeout_seconds
+            settings.hello_timeout_seconds,
+            settings.idle_timeout_seconds,
+            settings.receipt_timeout_seconds,
         ),
     )
     feed = Feed(engine, url, hub, sockets.newest)

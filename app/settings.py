@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         "bounds the time from an event's end to its durability.",
     )
     ack_interval_ms: Annotated[float, Field(ge=10, le=60_000)] = Field(
-        default=1000.0,
+        default=500.0,
         description="Longest time a received reading waits for its acknowledgement "
         "on a healthy database (milliseconds); a stream is checkpointed that often.",
     )

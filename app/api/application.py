@@ -65,16 +65,8 @@ def routers() -> Sequence[APIRouter]:
     )
 
 
-def create(
-    lifespan: Lifespan | None = None, *, sockets: Sequence[APIRouter] = ()
-) -> FastAPI:
-    """Make the application; the lifespan must set ``app.state.onset`` to a `State`.
-
-    Parameters
-    ----------
-    sockets : sequence of APIRouter
-        WebSocket routes; they authorise by themselves.
-    """
+def create(lifespan: Lifespan | None = None) -> FastAPI:
+    """Make the application; the lifespan must set ``app.state.onset`` to a `State`."""
     app = FastAPI(
         title="Onset",
         version=__version__,
@@ -87,7 +79,7 @@ def create(
         responses={"4XX": {"description": "A problem", "content": _PROBLEM}},
     )
     problems.install(app)
-    for router in (*routers(), *sockets):
+    for router in routers():
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.DASHBOARD), name="static")
     app.add_middleware(Guard)

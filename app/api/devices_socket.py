@@ -1,47 +1,71 @@
-"""`GET /devices/{device_id}/stream`: the thin shell between a socket and a session."""
+"""`GET /devices/{device_id}/stream`: the shell between a socket and a session.
+
+                  authorised            hello, readings            close frame
+    HTTP upgrade -----------> 101, OPEN ------------------> close --------------> gone
+        | refused                | peer closes, breaks the    | FAREWELL_SECONDS
+        v                        v framing, or is late        v
+      HTTP problem             close                        cut
+
+A protocol class and no ASGI application: bytes go from the transport to the session in
+one call (`docs/decisions/0009`).  What is read stops while the session is full or the
+peer does not take what it is told, so nothing grows without a bound.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import http
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import structlog
-from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.websockets import WebSocketState
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
-from app.api.problems import AWAY, problem_response, unavailable
-from app.api.state import state_of
+from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
+from app.api.receipt import LATE, Deadline
+from app.api.state import State
 from app.errors import OnsetError
 from app.service.commit import GroupCommit
 from app.service.connection import Connection
 from app.service.ingest import Ingest
 from app.service.metrics import Metrics
 from app.store import keys
-from app.wire import closes
+from app.wire import closes, websocket
 from app.wire.actions import Limits
-from app.wire.frames import JSON, SUBPROTOCOLS, Frame
+from app.wire.frames import JSON, SUBPROTOCOLS
 from app.wire.session import Session
 
 log = structlog.get_logger()
-router = APIRouter()
 
+PATH = "/devices/{device_id}/stream"
 KEY_CHECK_SECONDS = 5.0
 """A revoked key's socket is closed within twice that."""
 FAREWELL_SECONDS = 10.0
 """A device that takes nothing for so long is not told why it is closed."""
+EARLY_BYTES = 64 * 1024
+"""What a peer may send before its upgrade is answered; then it is not read."""
+_PATH = compile_path(PATH)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a device may be silent, in seconds."""
+    """How long a device may take, in seconds.
+
+    `hello` until its first message, `idle` between two of them, `message` for one that
+    has begun (`receipt.Deadline`).
+    """
 
     hello: float
     idle: float
+    message: float
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +87,27 @@ class Sockets:
         """Hear which connection of a device is its newest; older ones close."""
         for one in tuple(self.of_device.get(device, ())):
             one.yield_to(connection)
+
+    def enter(self, connection: Connection, key_id: str) -> None:
+        """Count a connection in."""
+        self.open[connection] = key_id
+        self.of_device.setdefault(connection.device, set()).add(connection)
+        self.empty.clear()
+        self.metrics.connections.inc()
+
+    def leave(self, connection: Connection) -> None:
+        """Count it out."""
+        del self.open[connection]
+        siblings = self.of_device[connection.device]
+        siblings.discard(connection)
+        if not siblings:
+            del self.of_device[connection.device]
+        if not self.open:
+            self.empty.set()
+        self.metrics.connections.dec()
+        connection.leave()
+        if connection.close is not None:
+            self.metrics.closes.labels(str(connection.close.code)).inc()
 
     async def expel(self, engine: AsyncEngine) -> None:
         """Close sockets whose key is revoked or expired; looks for ever."""
@@ -95,121 +140,307 @@ class Sockets:
                 await self.empty.wait()
 
 
-@router.websocket("/devices/{device_id}/stream")
-async def stream(websocket: WebSocket, device_id: str) -> None:
-    """Stream the readings of one device."""
-    offered = websocket.scope.get("subprotocols", [])
-    try:
-        caller = await authorize_device(
-            state_of(websocket), websocket, device_id, offered
+class Upgrading(Protocol):
+    """What uvicorn's HTTP has of a request that asks for an upgrade."""
+
+    transport: asyncio.Transport
+    scope: Any
+    connections: set[Any]
+
+
+def wanted(path: str) -> bool:
+    """Whether a path is that of a device's socket."""
+    return _PATH.match(path) is not None
+
+
+class DeviceSocket(asyncio.Protocol):
+    """One device's connection."""
+
+    __slots__ = (
+        "_admitting",
+        "_blocked",
+        "_closing",
+        "_connection",
+        "_deadline",
+        "_early",
+        "_flushing",
+        "_heard",
+        "_loop",
+        "_owner",
+        "_patrol",
+        "_reader",
+        "_reading",
+        "_sockets",
+        "_transport",
+    )
+
+    def __init__(self, upgrading: Upgrading, app: FastAPI) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = upgrading.transport
+        self._owner = upgrading.connections
+        self._sockets: Sockets = app.state.sockets
+        self._early = bytearray()
+        self._reader: websocket.Reader | None = None
+        self._connection: Connection | None = None
+        self._deadline = Deadline(self._sockets.patience.message, self._too_late)
+        self._heard = self._loop.time()
+        self._patrol: asyncio.TimerHandle | None = None
+        self._blocked = self._closing = self._flushing = False
+        self._reading = True
+        self._transport.set_protocol(self)
+        self._owner.add(self)
+        scope = dict(upgrading.scope)
+        self._admitting: asyncio.Task[None] | None = self._loop.create_task(
+            self._admit(scope, app.state.onset)
         )
-    except OnsetError as error:
-        await websocket.send_denial_response(problem_response(error))
-        return
-    except AWAY:
-        await websocket.send_denial_response(unavailable())
-        return
-    sockets: Sockets = websocket.app.state.sockets
-    if sockets.draining:
-        await websocket.send_denial_response(unavailable())
-        return
-    await websocket.accept(subprotocol=_agree(offered))
-    codec = SUBPROTOCOLS.get(_agree(offered) or "", JSON)
-    session = Session(codec, sockets.limits)
-    connection = Connection(session, sockets.ingest, device_id, window=sockets.window)
-    async with _registered(sockets, connection, caller.key_id):
-        await _serve(websocket, connection, sockets.patience)
 
+    # The upgrade.
 
-def _agree(offered: list[str]) -> str | None:
-    """Choose a subprotocol; a ticket is only acknowledged where nothing else is."""
-    for name in offered:
-        if name in SUBPROTOCOLS:
-            return name
-    return next((name for name in offered if name.startswith(TICKET_PREFIX)), None)
+    async def _admit(self, scope: dict[str, Any], state: State) -> None:
+        try:
+            await self._answer(HTTPConnection(scope), state)
+        except OnsetError as error:
+            self._deny(problem_response(error))
+        except AWAY:
+            self._deny(unavailable())
+        except Exception:
+            log.exception("unforeseen", method="WS", path=scope["path"])
+            self._deny(unforeseen())
+        finally:
+            self._admitting = None
 
+    async def _answer(self, asked: HTTPConnection, state: State) -> None:
+        match = _PATH.match(asked.scope["path"])
+        device = match.group("device_id") if match else ""
+        offered = [
+            name.strip()
+            for line in asked.headers.getlist("sec-websocket-protocol")
+            for name in line.split(",")
+        ]
+        who = await authorize_device(state, asked, device, offered)
+        accepted = websocket.accept(
+            asked.headers.get("sec-websocket-key", "").encode("latin-1")
+        )
+        if asked.headers.get("sec-websocket-version") != "13":
+            self._deny(
+                problem(
+                    426, "Upgrade required", headers={"Sec-WebSocket-Version": "13"}
+                )
+            )
+        elif accepted is None or asked.scope["method"] != "GET":
+            self._deny(problem(400, "Not a WebSocket handshake"))
+        elif self._sockets.draining:
+            self._deny(unavailable())
+        elif not self._transport.is_closing():
+            self._open(accepted, _agree(offered), device, who.key_id)
 
-@asynccontextmanager
-async def _registered(
-    sockets: Sockets, connection: Connection, key_id: str
-) -> AsyncIterator[None]:
-    sockets.open[connection] = key_id
-    sockets.of_device.setdefault(connection.device, set()).add(connection)
-    sockets.empty.clear()
-    sockets.metrics.connections.inc()
-    try:
-        yield
-    finally:
-        del sockets.open[connection]
-        siblings = sockets.of_device[connection.device]
-        siblings.discard(connection)
-        if not siblings:
-            del sockets.of_device[connection.device]
-        if not sockets.open:
-            sockets.empty.set()
-        sockets.metrics.connections.dec()
-        connection.leave()
-        if connection.close is not None:
-            sockets.metrics.closes.labels(str(connection.close.code)).inc()
+    def _deny(self, response: Response) -> None:
+        if self._transport.is_closing():
+            return
+        status = http.HTTPStatus(response.status_code)
+        head = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
+        head += [name + b": " + value for name, value in response.raw_headers]
+        body = bytes(response.body)
+        self._transport.write(
+            b"\r\n".join([*head, b"connection: close", b"", body]),
+        )
+        self._transport.close()
 
+    def _open(
+        self, accepted: bytes, agreed: str | None, device: str, key_id: str
+    ) -> None:
+        said = [
+            b"HTTP/1.1 101 Switching Protocols",
+            b"upgrade: websocket",
+            b"connection: Upgrade",
+            b"sec-websocket-accept: " + accepted,
+        ]
+        if agreed is not None:
+            said.append(b"sec-websocket-protocol: " + agreed.encode("latin-1"))
+        self._transport.write(b"\r\n".join([*said, b"", b""]))
+        sockets = self._sockets
+        codec = SUBPROTOCOLS.get(agreed or "", JSON)
+        # larger than the session allows: that one says why before it closes
+        self._reader = websocket.Reader(4 * sockets.limits.max_message_bytes)
+        self._connection = Connection(
+            Session(codec, sockets.limits),
+            sockets.ingest,
+            device,
+            window=sockets.window,
+            changed=self._wake,
+        )
+        sockets.enter(self._connection, key_id)
+        self._heard = self._loop.time()
+        self._look()
+        early, self._early = bytes(self._early), bytearray()
+        self._watch()
+        if early:
+            self.data_received(early)
 
-async def _serve(
-    websocket: WebSocket, connection: Connection, patience: Patience
-) -> None:
-    reader = asyncio.create_task(_read(websocket, connection, patience))
-    writer = asyncio.create_task(_write(websocket, connection))
-    try:
-        await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-        if reader.done() and connection.close is not None:
-            await asyncio.wait({writer}, timeout=FAREWELL_SECONDS)
-    finally:
-        for task in (reader, writer):
-            task.cancel()
-        for ended in await asyncio.gather(reader, writer, return_exceptions=True):
-            if isinstance(ended, Exception) and not isinstance(ended, _GONE):
-                log.error("socket_failed", exc_info=ended)
-        if websocket.application_state is not WebSocketState.DISCONNECTED:
-            with suppress(*_GONE):
-                code = connection.close.code if connection.close else closes.FAILED
-                await websocket.close(code)
+    # What the transport calls.
 
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        if self._reader is None:
+            self._early += data
+            self._watch()
+            return
+        self._reader.feed(data)
+        self._deadline.came(len(data))
+        self._work()
 
-_GONE = (WebSocketDisconnect, RuntimeError, OSError)
-"""What a peer that has gone looks like; sending to it is no fault of ours."""
+    def eof_received(self) -> None:
+        """Let the transport close itself."""
 
+    def pause_writing(self) -> None:
+        """Hear that the peer does not take what it is told."""
+        self._blocked = True
+        self._watch()
 
-async def _read(
-    websocket: WebSocket, connection: Connection, patience: Patience
-) -> None:
-    while connection.close is None:
+    def resume_writing(self) -> None:
+        """Hear that it does again."""
+        self._blocked = False
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget everything; what was received is still committed."""
+        self._owner.discard(self)
+        self._deadline.stop()
+        if self._patrol is not None:
+            self._patrol.cancel()
+        if self._admitting is not None:
+            self._admitting.cancel()
+        if self._connection is not None:
+            self._sockets.leave(self._connection)
+        self._closing = True
+
+    def shutdown(self) -> None:
+        """End, because uvicorn ends."""
+        if self._connection is None or self._closing:
+            self._transport.abort()
+        else:
+            self._connection.end(closes.RESTART, "the service restarts: come back")
+
+    # The session.
+
+    def _work(self) -> None:
+        reader, connection = self._reader, self._connection
+        if reader is None or connection is None:
+            return
+        try:
+            while not (connection.full or self._blocked):
+                received = reader.next()
+                if received is None:
+                    break
+                self._deadline.stop()  # whatever had begun is whole
+                if isinstance(received, websocket.Ping):
+                    if not self._closing:
+                        self._transport.write(websocket.pong(received.body))
+                elif isinstance(received, websocket.Closed):
+                    self._farewell(received.code, "")
+                    self._transport.close()
+                    return
+                elif connection.close is None:
+                    self._heard = self._loop.time()
+                    connection.receive(received, time.time())
+        except websocket.BadFrame as bad:
+            self._farewell(bad.code, str(bad))
+            self._transport.close()
+            return
+        except Exception:
+            log.exception("socket_failed", device=connection.device)
+            connection.end(closes.FAILED, "a fault of the server")
+        self._watch()
+
+    def _wake(self) -> None:
+        """Write at the end of this turn of the loop, whatever else happens in it."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        connection = self._connection
+        if connection is None or self._closing:
+            return
+        if not self._blocked:
+            frames = connection.take()
+            if frames:
+                self._transport.write(b"".join(map(websocket.message, frames)))
+            if connection.close is not None and not self._blocked:
+                self._farewell(connection.close.code, connection.close.title)
+                if connection.close.code == closes.IDLE:
+                    self._transport.close()  # waited for long enough
+                return
+        elif connection.close is not None:
+            self._cut_in(FAREWELL_SECONDS)
+        self._work()
+
+    def _farewell(self, code: int, reason: str) -> None:
+        """Say why it ends; whoever does not answer is cut."""
+        if self._closing:
+            return
+        self._closing = True
+        self._deadline.stop()
+        self._transport.write(websocket.close(code, reason))
+        self._cut_in(FAREWELL_SECONDS)
+        self._watch()
+
+    def _cut_in(self, seconds: float) -> None:
+        if self._patrol is not None:
+            self._patrol.cancel()
+        self._patrol = self._loop.call_later(seconds, self._transport.abort)
+
+    def _watch(self) -> None:
+        """Read, or not; expect the end of what has begun, or not."""
+        connection, reader = self._connection, self._reader
+        if connection is None or reader is None:
+            reading = len(self._early) < EARLY_BYTES
+        else:
+            reading = not (connection.full or self._blocked)
+            if self._closing or not reading or not reader.unfinished:
+                self._deadline.stop()
+            elif not self._deadline.running:
+                self._deadline.start()
+        if reading != self._reading and not self._transport.is_closing():
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    # Who is late.
+
+    def _too_late(self) -> None:
+        if self._connection is not None:
+            self._sockets.metrics.refused.labels(LATE).inc()
+            self._connection.end(closes.IDLE, "a message must end in time")
+
+    def _look(self) -> None:
+        """Close a peer that is silent, or that takes nothing; look again."""
+        connection, patience = self._connection, self._sockets.patience
+        if connection is None or self._closing:
+            return
         limit = (
             max(patience.idle, connection.idle_factor_seconds)
             if connection.streaming
             else patience.hello
         )
-        try:
-            async with asyncio.timeout(limit):
-                message = await websocket.receive()
-        except TimeoutError:
+        now = self._loop.time()
+        if connection.full and not self._blocked:
+            self._heard = now  # it is we who do not read
+        left = self._heard + limit - now
+        if left > 0.001:
+            self._patrol = self._loop.call_later(left, self._look)
+        elif self._blocked:
+            self._transport.abort()
+        else:
             connection.end(closes.IDLE, f"nothing was said for {limit:g} s")
-            return
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1006))
-        text = message.get("text")
-        frame: Frame = message["bytes"] if text is None else text
-        await connection.receive(frame, time.time())
-        await connection.room()
 
 
-async def _write(websocket: WebSocket, connection: Connection) -> None:
-    while True:
-        frames = await connection.outgoing()
-        for frame in frames:
-            if isinstance(frame, str):
-                await websocket.send_text(frame)
-            else:
-                await websocket.send_bytes(frame)
-        if not frames and connection.close is not None:
-            close = connection.close
-            await websocket.close(close.code, close.title)
-            return
+def _agree(offered: Sequence[str]) -> str | None:
+    """Choose a subprotocol; a ticket is only acknowledged where nothing else is."""
+    for name in offered:
+        if name in SUBPROTOCOLS:
+            return name
+    return next((name for name in offered if name.startswith(TICKET_PREFIX)), None)

@@ -38,14 +38,11 @@ class Guard:
         self._rules = RuleBook(RULES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection; sockets decide for themselves (`authorize_device`)."""
+        """Serve one request; sockets never come here (`devices_socket`)."""
         if scope["type"] == "http":
             await self._serve(scope, receive, send)
-        elif scope["type"] != "websocket" or self._rules.find("WS", scope["path"]):
-            await self._app(scope, receive, send)
         else:
-            denial = problem(404, "Not found")
-            await denial(scope, receive, send)
+            await self._app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False

@@ -1,28 +1,25 @@
 """Deadlines for what has begun to arrive: uvicorn itself waits for ever.
 
     connection  a whole request within `seconds` of its first byte, or of the connection
-    body, frame the same, and a second more for each `BYTES_A_SECOND` that came: whoever
+    body        the same, and a second more for each `BYTES_A_SECOND` that came: whoever
                 sends steadily is never late, whoever drips is
     heads       at most `MAX_HEAD_BYTES`, and what one read brings above them
     addresses   at most so many connections without a whole request from one of them
 
-A device socket is then the session's: hello, silence, and what a message may be.
+A request for a device's socket leaves here for `devices_socket`, which has the same
+deadline for messages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from wsproto.events import CloseConnection
-from wsproto.utilities import LocalProtocolError
-
-from app.wire import closes
 
 BYTES_A_SECOND = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -40,11 +37,22 @@ class Door:
         Connections of one address that have not sent a whole request.
     refused : function of the reason
         Called for each connection that is closed here.
+    is_socket : function of a path
+        Whether an upgrade is wanted there; elsewhere it is asked for in vain.
+    socket : function of the connection
+        Takes over its transport.
     """
 
     def __init__(
-        self, seconds: float, per_address: int, refused: Callable[[str], None]
+        self,
+        seconds: float,
+        per_address: int,
+        refused: Callable[[str], None],
+        is_socket: Callable[[str], bool],
+        socket: Callable[[Any], object],
     ) -> None:
+        self.is_socket = is_socket
+        self.socket = socket
         self.seconds = seconds
         self.per_address = per_address
         self.refused = refused
@@ -63,10 +71,9 @@ class Door:
         if not self._waiting[address]:
             del self._waiting[address]
 
-    def protocols(self) -> tuple[type[HttpToolsProtocol], type[WSProtocol]]:
-        """Make the classes that uvicorn builds connections of."""
-        http = type("HTTP", (PunctualHTTP,), {"door": self})
-        return http, type("Socket", (PunctualSocket,), {"door": self})
+    def protocol(self) -> type[HttpToolsProtocol]:
+        """Make the class that uvicorn builds connections of."""
+        return type("HTTP", (PunctualHTTP,), {"door": self})
 
 
 class Deadline:
@@ -173,7 +180,20 @@ class PunctualHTTP(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection to the socket, which has deadlines of its own."""
         self._whole()
-        super().handle_websocket_upgrade()
+        self.connections.discard(self)
+        self.scope["path"] = self._path()
+        self.door.socket(self)
+
+    def _should_upgrade(self) -> bool:
+        asked = self._get_upgrade() == b"websocket"
+        return asked and self.door.is_socket(self._path())
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answer like any other request."""
+
+    def _path(self) -> str:
+        raw: bytes = httptools.parse_url(self.url).path
+        return urllib.parse.unquote(raw.decode("ascii"))
 
     @property
     def _address(self) -> str:
@@ -202,54 +222,4 @@ class PunctualHTTP(HttpToolsProtocol):
                 b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
                 b"Content-Length: 0\r\n\r\n"
             )
-        self.transport.close()
-
-
-class PunctualSocket(WSProtocol):
-    """uvicorn's WebSocket, but a frame or message that has begun must end in time."""
-
-    door: Door
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._deadline = Deadline(self.door.seconds, self._too_late)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Expect nothing more."""
-        self._deadline.stop()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Take some bytes of frames."""
-        super().data_received(data)
-        if self.transport.is_closing() or not self._unfinished():
-            self._deadline.stop()
-        elif self._deadline.running:
-            self._deadline.came(len(data))
-        else:
-            self._deadline.start()
-
-    def _unfinished(self) -> bool:
-        """Look into wsproto 1.3, which has no word for it."""
-        connection = self.conn.handshake.connection
-        if connection is None:
-            return False  # the handshake, which came whole
-        frames = connection._proto
-        decoder = frames._frame_decoder
-        return bool(
-            decoder.header is not None
-            or len(decoder.buffer)
-            or frames._message_decoder.opcode is not None
-        )
-
-    def _too_late(self) -> None:
-        if self.transport.is_closing():
-            return
-        if self.read_paused:  # it is we who do not read
-            self._deadline.start()
-            return
-        self.door.refused(LATE)
-        said = CloseConnection(closes.IDLE, "a message must end in time")
-        with suppress(LocalProtocolError):  # closing already
-            self.transport.write(self.conn.send(said))
         self.transport.close()

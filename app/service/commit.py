@@ -71,7 +71,7 @@ class Pace:
     """
 
     tick_seconds: float = 0.05
-    ack_seconds: float = 1.0
+    ack_seconds: float = 0.5
     eager: int = 16
 
 

@@ -1,14 +1,16 @@
 """One device connection: the pure session, its stream and its outbox, still no socket.
 
-The shell (a FastAPI route, or any other server) feeds frames in, awaits `room`, and
-writes what `outgoing` hands out until `close` is due.
+The shell (a protocol class, or a test) feeds frames in while it is not `full`, is told
+by `changed` that there is something to write or room again, and writes what `take`
+hands out until `close` is due.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain import Event, Onset, Retraction
@@ -20,6 +22,8 @@ from app.wire.actions import Accept, Action, Close, End, Open, Send, Skip
 from app.wire.closes import CLOSES
 from app.wire.frames import Frame
 from app.wire.session import Session
+
+log = structlog.get_logger()
 
 OUTBOX_FRAMES = 1024
 """Frames that wait for a device that does not read; beyond it, it is not read."""
@@ -34,23 +38,31 @@ class Connection:
         The device whose key opened the connection.
     window : int, readings
         Most unacknowledged readings of the stream.
+    changed : function
+        Called when `take`, `full` or `close` may say something else.
     """
 
     def __init__(
-        self, session: Session, ingest: Ingest, device: str, *, window: int
+        self,
+        session: Session,
+        ingest: Ingest,
+        device: str,
+        *,
+        window: int,
+        changed: Callable[[], None],
     ) -> None:
         self._session = session
         self._ingest = ingest
         self.device = device
         self._window = window
+        self._changed = changed
         self._live: LiveStream | None = None
+        self._opening: asyncio.Task[None] | None = None
         self._outbox: list[Frame] = []
         self._ack: int | None = None
-        self._wake = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
         self._paused = False
         self._ended = False
+        self._left = False
         self.close: Close | None = None
         """Set once the connection is to be closed, after the outbox."""
 
@@ -64,27 +76,29 @@ class Connection:
         """Time of ten readings; a slow profile must not be taken for a dead one."""
         return 10.0 / self._live.profile.rate_hz if self._live else 0.0
 
-    async def receive(self, frame: Frame, now: float) -> None:
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may be received now."""
+        return self.close is None and (
+            self._paused
+            or self._opening is not None
+            or len(self._outbox) >= OUTBOX_FRAMES
+            or (self._live is not None and self._live.unacknowledged >= self._window)
+        )
+
+    def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the device; `now` in seconds since the epoch."""
         before = self._session.resent
-        await self._act(self._session.receive(frame, now))
+        self._act(self._session.receive(frame, now))
         if self._live is not None and self._session.resent > before:
             self._live.count_resent(self._session.resent - before)
 
-    async def room(self) -> None:
-        """Wait while the window or the outbox is full, or reading is paused."""
-        await self._room.wait()
-
-    async def outgoing(self) -> list[Frame]:
-        """Wait for frames to send; empty means that `close` is due."""
-        while not self._outbox and self._ack is None and self.close is None:
-            self._wake.clear()
-            await self._wake.wait()
+    def take(self) -> list[Frame]:
+        """Hand out the frames to send."""
         frames, self._outbox = self._outbox, []
         if self._ack is not None:
             frames.append(self._session.ack(self._ack))
             self._ack = None
-        self._update_room()
         return frames
 
     def yield_to(self, connection: int) -> None:
@@ -95,7 +109,6 @@ class Connection:
     def pause(self) -> None:
         """Take nothing more from the device; what it was told stays true."""
         self._paused = True
-        self._update_room()
 
     def end(self, code: int, detail: str) -> None:
         """Close with one of the documented codes, once the outbox is sent."""
@@ -104,10 +117,12 @@ class Connection:
 
     def leave(self) -> None:
         """Forget the socket; what was received is still committed."""
+        self._left = True
         if self._live is not None:
             self._live.leave()
+        self._changed = _nobody
 
-    async def _act(self, actions: Sequence[Action]) -> None:
+    def _act(self, actions: Sequence[Action]) -> None:
         for action in actions:
             match action:
                 case Accept(readings):
@@ -120,25 +135,34 @@ class Connection:
                     self._ended = True
                     self._say(self._stream.end())
                 case Open(boot, profile):
-                    await self._open(boot, profile)
+                    self._opening = asyncio.create_task(self._open(boot, profile))
                 case Close():
                     self._end(action)
-        self._update_room()
 
     async def _open(self, boot: str | None, profile: str | None) -> None:
         try:
             live = await self._ingest.open(self.device, boot, profile, self)
         except NotFound as error:
             self.end(closes.UNKNOWN_PROFILE, str(error))
-            return
         except InvalidInput as error:
             self.end(closes.MALFORMED, str(error))
-            return
         except (SQLAlchemyError, OSError, TimeoutError):
             self.end(closes.RESTART, "the database does not answer: come back")
+        except Exception as error:  # nobody awaits this task
+            log.exception("open_failed", device=self.device)
+            self.end(closes.FAILED, type(error).__name__)
+        else:
+            self._welcome(live)
+        finally:
+            self._opening = None
+            self._changed()
+
+    def _welcome(self, live: LiveStream) -> None:
+        if self._left:
+            live.leave()
             return
         self._live = live
-        await self._act(
+        self._act(
             self._session.welcome(
                 boot=live.boot,
                 generation=live.generation,
@@ -171,26 +195,14 @@ class Connection:
 
     def _post(self, frame: Frame) -> None:
         self._outbox.append(frame)
-        self._wake.set()
+        self._changed()
 
     def _end(self, close: Close) -> None:
         if self.close is None:
             if close.code not in (closes.DONE, closes.GOING_AWAY, closes.RESTART):
                 self._post(self._session.error(close))
             self.close = close
-        self._wake.set()
-        self._room.set()
-
-    def _update_room(self) -> None:
-        full = (
-            self._paused
-            or len(self._outbox) >= OUTBOX_FRAMES
-            or (self._live is not None and self._live.unacknowledged >= self._window)
-        )
-        if full and self.close is None:
-            self._room.clear()
-        else:
-            self._room.set()
+        self._changed()
 
     # What ingest calls, as `Sink`.
 
@@ -199,10 +211,9 @@ class Connection:
         self._ack = watermark
         for event in events:
             self._outbox.append(self._session.event(event))
-        self._wake.set()
         if self._ended and self._live is not None and self._live.settled:
             self.end(closes.DONE, "the stream has ended and is durable")
-        self._update_room()
+        self._changed()
 
     def superseded(self) -> None:
         """Close, because another connection has the stream."""
@@ -211,3 +222,7 @@ class Connection:
     def refused(self, reason: str) -> None:
         """Close, because the store refuses what was sent."""
         self.end(closes.MALFORMED, f"the store refuses what was sent: {reason}")
+
+
+def _nobody() -> None:
+    """Tell nobody."""

@@ -5,12 +5,12 @@ import re
 import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from app.api.access import RULES, RuleBook
 from app.api.application import routers
-from app.api.devices_socket import router as socket_router
+from app.api.devices_socket import PATH
 from app.api.state import State
 from app.domain import Role
 from app.store import keys
@@ -33,12 +33,10 @@ def concrete(path: str) -> str:
 
 
 def routes(app: FastAPI) -> set[tuple[str, str]]:
-    found = set()
-    for router in (*routers(), socket_router):
+    found = {("WS", PATH)}
+    for router in routers():
         for route in router.routes:
-            if isinstance(route, APIWebSocketRoute):
-                found.add(("WS", route.path))
-            elif isinstance(route, APIRoute):
+            if isinstance(route, APIRoute):
                 found |= {(method, route.path) for method in route.methods}
     for route in app.routes:
         if isinstance(route, Route) and not isinstance(route, APIRoute):

@@ -9,21 +9,23 @@ from typing import Any
 import pytest
 import uvicorn
 import websockets
+from fastapi import FastAPI
 
+from app.api import devices_socket
+from app.api.access import Caller
+from app.api.devices_socket import DeviceSocket, Patience, Sockets
 from app.api.receipt import CROWDED, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
+from app.domain import Role
+from app.errors import NotFound
+from app.service.metrics import Metrics
+from app.wire.actions import Limits
 
 SECONDS = 0.2
 PER_ADDRESS = 4
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer a request with the size of its body, a message with itself."""
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "bytes": message["bytes"]})
-        return
+    """Answer a request with the size of its body."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -37,16 +39,43 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Nowhere:
+    """Knows no device."""
+
+    async def open(self, device: str, *_: Any) -> None:
+        raise NotFound(f"no device {device!r}")
+
+
 class Place:
     """A server with short deadlines."""
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
-        door = Door(SECONDS, PER_ADDRESS, lambda why: self.refused.update([why]))
-        http, ws = door.protocols()
+        door = Door(
+            SECONDS,
+            PER_ADDRESS,
+            lambda why: self.refused.update([why]),
+            devices_socket.wanted,
+            lambda upgrading: DeviceSocket(upgrading, self.app),
+        )
+        self.app = FastAPI()
+        self.app.state.onset = None
+        self.app.state.sockets = Sockets(
+            ingest=Nowhere(),
+            commit=None,
+            metrics=Metrics(),
+            limits=Limits(max_message_bytes=100_000),
+            window=64,
+            patience=Patience(hello=5 * SECONDS, idle=60.0, message=SECONDS),
+        )
         self.server = uvicorn.Server(
             uvicorn.Config(
-                echo, http=http, ws=ws, lifespan="off", port=0, log_level="error"
+                echo,
+                http=door.protocol(),
+                ws="none",
+                lifespan="off",
+                port=0,
+                log_level="error",
             )
         )
 
@@ -54,12 +83,20 @@ class Place:
     def port(self) -> int:
         return int(self.server.servers[0].sockets[0].getsockname()[1])
 
+    @property
+    def ws(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[Place]:
+async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    async def anybody(*_: Any) -> Caller:
+        return Caller("", "anybody", Role.DEVICE, "d1")
+
+    monkeypatch.setattr(devices_socket, "authorize_device", anybody)
     made = Place()
     task = asyncio.create_task(made.server.serve())
     while not made.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
@@ -77,7 +114,8 @@ async def ended(reader: asyncio.StreamReader) -> bytes:
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"GET /devices/d1/stream HTTP/1.1\r\nHost: a\r\n"
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
@@ -118,7 +156,6 @@ async def test_a_message_that_does_not_end_is_closed_4407(place: Place, begun: b
     writer.write(begun)
     said = await ended(reader)
     assert (4407).to_bytes(2, "big") in said
-    assert place.refused == {LATE: 1}
     writer.close()
 
 
@@ -136,14 +173,91 @@ async def test_whoever_sends_steadily_is_not_late(place: Place):
 
 
 async def test_quiet_sockets_and_whole_messages_are_never_late(place: Place):
-    async with websockets.connect(f"ws://127.0.0.1:{place.port}/") as line:
-        for n in (0, 1, 126, 70_000):
-            await line.send(bytes(n))
-            assert await line.recv() == bytes(n)
-        await asyncio.sleep(2 * SECONDS)
-        await line.send(b"x")
-        assert await line.recv() == b"x"
+    async with websockets.connect(f"{place.ws}/devices/d1/stream") as line:
+        for _ in range(5):
+            await (await line.ping())
+            await asyncio.sleep(SECONDS / 2)
+        await line.send('{"type": "hello", "boot": "b"}')
+        assert "no device 'd1'" in await line.recv()
+        with pytest.raises(websockets.ConnectionClosed):
+            await line.recv()
+    assert line.close_code == 4404
     assert not place.refused
+
+
+async def test_a_device_that_says_nothing_is_closed_4407(place: Place):
+    async with websockets.connect(f"{place.ws}/devices/d1/stream") as line:
+        assert "nothing was said" in await line.recv()
+        with pytest.raises(websockets.ConnectionClosed):
+            await line.recv()
+    assert line.close_code == 4407
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("{", 4400),
+        (b"{}", 4400),
+        ("x" * 100_001, 1009),
+        ("x" * 500_000, 1009),
+        ('{"type": "end"}', 4400),
+    ],
+)
+async def test_a_message_that_is_none_ends_with_its_code(place: Place, said, code):
+    async with websockets.connect(f"{place.ws}/devices/d1/stream") as line:
+        await line.send(said)
+        with suppress(websockets.ConnectionClosed):
+            while True:
+                await line.recv()
+    assert line.close_code == code
+
+
+async def test_a_broken_frame_is_closed_1002_and_nothing_of_it_stays(place: Place):
+    reader, writer = await place.open()
+    writer.write(UPGRADE)
+    await reader.readuntil(b"\r\n\r\n")
+    assert len(place.app.state.sockets.open) == 1
+    writer.write(b"\xf1\x80\0\0\0\0")
+    assert (1002).to_bytes(2, "big") in await ended(reader)
+    writer.close()
+    assert not place.app.state.sockets.open
+    assert not place.server.server_state.connections
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"Version: 13", b"Version: 8", b"426 "),
+        (b"dGhlIHNhbXBsZSBub25jZQ==", b"short", b"400 "),
+        (b"GET ", b"POST ", b"400 "),
+        (b"/stream", b"/other", b"200 OK"),  # no socket: like any request
+    ],
+)
+async def test_a_handshake_that_is_none_is_answered_in_http(
+    place: Place, old: bytes, new: bytes, status: bytes
+):
+    reader, writer = await place.open()
+    writer.write(UPGRADE.replace(old, new))
+    said = await reader.readuntil(b"\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 " + status)
+    writer.close()
+
+
+async def test_a_peer_that_takes_no_answer_is_not_read(place: Place):
+    reader, writer = await place.open()
+    writer.write(UPGRADE)
+    await reader.readuntil(b"\r\n\r\n")
+    reader._transport.pause_reading()
+    sent = 0
+    with suppress(TimeoutError, ConnectionError):
+        while sent < 40_000_000:
+            writer.write(b"\x89\xfd\0\0\0\0" + bytes(125) * 1)
+            sent += 131
+            if sent % 13_100 == 0:
+                async with asyncio.timeout(2 * SECONDS):
+                    await writer.drain()
+    assert sent < 40_000_000
+    writer.transport.abort()
 
 
 async def test_a_kept_connection_waits_for_its_next_request(place: Place):

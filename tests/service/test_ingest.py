@@ -43,34 +43,49 @@ class Service:
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     async def connect(self, device: str = "band-1", window: int = 4096) -> "Line":
-        line = Line(
-            Connection(Session(JSON, Limits()), self.ingest, device, window=window)
-        )
+        line = Line(self.ingest, device, window)
         line.listening = asyncio.create_task(line.listen())
         return line
 
 
-@dataclass
 class Line:
-    connection: Connection
-    heard: list[dict[str, Any]] = field(default_factory=list)
-    listening: asyncio.Task[None] | None = None
+    """A socket without a network."""
+
+    def __init__(self, ingest: Ingest, device: str, window: int) -> None:
+        self.changed = asyncio.Event()
+        self.heard: list[dict[str, Any]] = []
+        self.listening: asyncio.Task[None] | None = None
+        self.connection = Connection(
+            Session(JSON, Limits()),
+            ingest,
+            device,
+            window=window,
+            changed=self.changed.set,
+        )
 
     async def listen(self) -> None:
         while True:
-            frames = await self.connection.outgoing()
-            self.heard += [json.loads(frame) for frame in frames]
-            if not frames:
+            await self.changed.wait()
+            self.changed.clear()
+            self.heard += [json.loads(frame) for frame in self.connection.take()]
+            if self.connection.close is not None:
                 return
 
+    async def room(self) -> None:
+        while self.connection.full:  # noqa: ASYNC110 - as a socket looks again
+            await asyncio.sleep(0.001)
+
     async def say(self, **message: Any) -> None:
-        await self.connection.receive(json.dumps(message), 1000.0)
+        await self.room()
+        self.connection.receive(json.dumps(message), 1000.0)
+        if not self.connection.streaming:
+            await self.room()
+            await asyncio.sleep(0)
 
     async def stream(self, values: np.ndarray, first: int, step: int = 100) -> None:
         for at in range(0, len(values), step):
             rows = values[at : at + step].tolist()
             await self.say(type="readings", seq=first + at, values=rows)
-            await self.connection.room()
 
     def said(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.heard if message["type"] == kind]
@@ -169,7 +184,7 @@ async def test_every_kind_of_detector_streams_and_stores(
     for at in range(0, len(values), 100):
         rows = values[at : at + 100].tolist()
         await line.say(type="readings", seq=at + 1, time=float(times[at]), values=rows)
-        await line.connection.room()
+        await line.room()
     await line.say(type="end")
     await line.listening
     alone = Stream(of, put.detector, "any-1", "b1")
@@ -215,8 +230,8 @@ async def test_a_full_window_stops_reading_until_the_commit(service: Service):
     line = await service.connect(window=50)
     await line.say(type="hello", boot="b1")
     await line.say(type="readings", seq=1, values=[[0, 0]] * 60)
-    assert not line.connection._room.is_set()
-    await asyncio.wait_for(line.connection.room(), 5)
+    assert line.connection.full
+    await asyncio.wait_for(line.room(), 5)
     assert line.connection._stream.watermark == 60
 
 
