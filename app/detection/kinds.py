@@ -11,6 +11,7 @@ from app.detection.detector import Detector
 from app.detection.energy import energy
 from app.detection.held import HeldReadings
 from app.detection.mahalanobis import mahalanobis
+from app.detection.regimes import regimes
 from app.detection.scored import scored
 from app.detection.scores import silent
 from app.detection.settings import complete
@@ -21,6 +22,7 @@ from app.domain import Json, Readings
 DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
     "energy": energy,
     "mahalanobis": mahalanobis,
+    "regimes": regimes,
     "scored": scored,
     "sta_lta": sta_lta,
     "windows": windows,

@@ -75,6 +75,14 @@ KINDS: Mapping[str, Mapping[str, Rule]] = {
         "baseline_seconds": Rule(20.0, 0.0, MAX_SECONDS, exclusive=True),
         **COMMON,
     },
+    "regimes": {
+        "on": Rule(13.0, 0.0, 1e6, exclusive=True),
+        "window_seconds": Rule(5.0, 0.0, 3600.0, exclusive=True),
+        "min_seconds": Rule(1.0, 0.0, MAX_SECONDS),
+        "max_seconds": Rule(300.0, 0.0, MAX_SECONDS, exclusive=True),
+        "pre_seconds": Rule(0.0, 0.0, 600.0),
+        "post_seconds": Rule(0.0, 0.0, 600.0),
+    },
     "scored": {
         "change": Rule(6.0, 0.0, 1e3, exclusive=True),
         "lean": Rule(0.0, -20.0, 20.0),
@@ -107,6 +115,7 @@ _ORDERS = (
     ("min_seconds", "max_seconds", True),
     ("sta_seconds", "lta_seconds", False),
     ("smooth_seconds", "baseline_seconds", False),
+    ("window_seconds", "max_seconds", True),
     ("hop_readings", "size_readings", True),
     ("hop_seconds", "size_seconds", True),
     ("size_readings", "max_readings", True),

@@ -51,7 +51,10 @@ def main(arguments=None):
     for n_channels in CHANNELS:
         for name, values in streams(n, n_channels, seed=1):
             detector = build({"kind": chosen.kind}, RATE_HZ, n_channels)
-            spans = detector.update(values) + detector.flush()
+            spans = detector.update(values)
+            if chosen.kind == "regimes":
+                # always in a regime: changes are what nothing should make
+                spans = [s for s in spans if not s.truncated]
             found.setdefault(name, []).append(len(spans) * 24 / chosen.hours)
     print(f"{'false events a day':26}" + "".join(f"{c:>4} ch" for c in CHANNELS))
     for name, counts in found.items():

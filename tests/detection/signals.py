@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.detection import ticks
 from app.detection.scores import LEAF, Scorer
+from app.detection.settings import KINDS
 from app.domain import Float32Array, FloatArray
 
 RATE_HZ = 20.0
@@ -17,6 +18,7 @@ RATE_HZ = 20.0
 QUICK = {
     "energy": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
     "mahalanobis": {"smooth_seconds": 0.3, "baseline_seconds": 8.0},
+    "regimes": {"window_seconds": 1.0, "on": 2.0},
     "scored": {"change": 3.0},
     "sta_lta": {"sta_seconds": 0.3, "lta_seconds": 3.0},
     "windows": {},
@@ -55,8 +57,8 @@ def quick(name: str, n_channels: int = 1) -> dict[str, object]:
     """Settings under which things happen within seconds."""
     kind = name.split()[0]
     full = {"kind": kind, **QUICK[name], **(WINDOWS if kind == "windows" else SPANS)}
+    full = {key: full[key] for key in full if key in KINDS[kind] or key == "kind"}
     if kind == "scored":
-        del full["merge_seconds"]
         full["model"] = loud(n_channels).to_text()
     return full
 

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.detection.held import HeldReadings
@@ -22,6 +22,7 @@ def test_what_is_put_in_comes_out_by_index():
     assert held.jumps(0, 100).tolist() == [3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 300), max_size=20))
 def test_dropping_and_growing_lose_nothing_that_is_kept(sizes):
     held, at = HeldReadings(1), 0

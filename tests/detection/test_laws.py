@@ -148,7 +148,7 @@ def test_a_state_of_another_detector_is_refused(kind):
     detector = build(quick(kind, 2), 50.0, 2)
     with pytest.raises(ValueError, match="state"):
         detector.restore(b"ABCD" + detector.state()[4:])
-    if kind in QUIET:
+    if not kind.startswith("windows"):
         with pytest.raises(ValueError, match="bytes"):
             build(quick(kind, 3), 50.0, 3).restore(detector.state())
     with pytest.raises(ValueError, match="cut short"):

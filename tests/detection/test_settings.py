@@ -30,7 +30,10 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"kind": "magic"}, "kind='magic' must be one of energy, mahalanobis"),
+        (
+            {"kind": "magic"},
+            "kind='magic' must be one of energy, mahalanobis, regimes, scored",
+        ),
         ({"kind": 3}, "kind=3"),
         ({"colour": 1}, "'colour' is not a setting of 'energy'"),
         ({"sta_seconds": 1}, "'sta_seconds' is not a setting of 'energy'"),
@@ -46,6 +49,10 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
         (
             {"kind": "sta_lta", "sta_seconds": 30},
             "sta_seconds=30 must be below lta_seconds=30",
+        ),
+        (
+            {"kind": "regimes", "window_seconds": 301},
+            "window_seconds=301 must be at most max_seconds=300",
         ),
         (
             {"kind": "windows", "size_readings": 2.5},

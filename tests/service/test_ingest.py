@@ -165,6 +165,7 @@ async def test_a_cut_in_the_middle_of_an_event_changes_nothing(service: Service)
     [
         ("sta_lta", {"lta_seconds": 5}),
         ("mahalanobis", {}),
+        ("regimes", {"window_seconds": 2}),
         ("windows", {"size_readings": 300, "hop_readings": 150}),
         ("windows", {"size_seconds": 4}),
     ],

@@ -1,0 +1,354 @@
+"""One event for each regime of a stream that is never quiet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.detection import trigger
+from app.detection.compiled import compiled
+from app.detection.detector import (
+    COUNT,
+    OWN,
+    TAKEN,
+    TRIGGER,
+    CompiledDetector,
+    Plan,
+    limits,
+)
+from app.detection.settings import number, readings
+from app.domain import Float32Array, FloatArray, Json
+
+PARTS = 16
+"""Of a window, whose differences say how much chance there is in its statistics."""
+WINDOW_READINGS = 8
+"""Fewest readings in a window, however slow the stream."""
+STATISTICS = 3
+"""Of a part: its mean, its variance, its mean squared step."""
+MOST = 1e3
+"""Squared deviations at most: a step between two stuck values is not infinite."""
+FURTHEST = 3.0
+"""Log ratio of two variances at most: out of silence it would be infinite."""
+LEAST_ERROR = 0.05
+"""Smallest relative error of a variance that is believed, for each part's root."""
+PAST = 0.5
+"""Of its highest, the difference must fall to, for that to be the change."""
+OUTLIER = 3.0
+"""Times the usual difference, one counts at most for what is usual."""
+USUAL_WINDOWS = 20.0
+"""Windows that the usual difference is exponential over."""
+RESOLUTION = 2.0**-20
+"""Of a float32 value: below it, differences are rounding."""
+SILENCE = 1e-30
+"""Smallest variance: of a channel stuck at 0."""
+
+# params
+ON, WEIGHT = range(2)
+# limits, behind the trigger's
+TICK, WINDOW = range(trigger.LIMITS, trigger.LIMITS + 2)
+# ints, behind those of every detector
+IN_TICK, TICKS, CHANGE, AGAIN = range(OWN, OWN + 4)
+INTS = OWN + 4
+# floats: the difference now, at the change that is not certain yet, the usual one, and
+# the largest of the regime
+NOW, HIGHEST, USUAL, PEAK = range(4)
+SCALARS = 4
+# floats: rows of a value a channel
+REFERENCE, BEFORE, FIRST, TOTAL, SQUARES, STEPS = range(6)
+ROWS = 6
+NONE = -1
+"""No change is waiting to be certain."""
+
+
+def regimes(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
+    """Cut the stream wherever what it does changes; what lies between is an event.
+
+    Two windows of ``window_seconds`` stand side by side and move along.  Of every
+    channel they compare the level, the loudness (log variance) and the pace (log mean
+    squared step), each in the standard deviations that the sixteen parts of a window
+    give it.  The mean of their log likelihood ratios, about 1 by chance alone, in
+    multiples of how large it usually is, is the characteristic function.  Where it is
+    highest, ``on`` standard deviations of chance or more above 1, one regime ends and
+    the next begins; that is certain one to two windows later.  The next change is a
+    window away at least.  A regime shorter than ``min_seconds`` is no event, and one
+    that reaches ``max_seconds`` is cut off there.  Memory is constant.
+
+    Parameters
+    ----------
+    settings : complete settings of kind ``regimes``
+    rate_hz : float, readings per second
+    n_channels : int
+
+    Examples
+    --------
+    >>> from app.detection.settings import complete
+    >>> rng = np.random.default_rng(1)
+    >>> values = rng.normal(0, 1, (4500, 2))
+    >>> values[1500:] *= 3
+    >>> values[3000:] += 5
+    >>> detector = regimes(complete({"kind": "regimes"}), 50.0, 2)
+    >>> [(s.onset, s.offset) for s in detector.update(values) + detector.flush()]
+    [(0, 1500), (1500, 3000), (3000, 4500)]
+
+    References
+    ----------
+    Kifer, Ben-David and Gehrke (2004), Detecting change in data streams, Proc. 30th
+    VLDB, 180-191: two windows side by side.
+    """
+    window = readings(number(settings, "window_seconds"), rate_hz, WINDOW_READINGS)
+    tick = max(1, window // PARTS)
+    parts = round(window / tick)
+    ticks_hz = rate_hz / tick
+    numbers = limits(
+        readings(number(settings, "min_seconds"), ticks_hz, 1),
+        readings(number(settings, "max_seconds"), ticks_hz),
+        0,
+        0,
+    )
+    # of the mean over all statistics, were these independent
+    spread = math.sqrt(2.0 / (STATISTICS * n_channels))
+    plan = Plan(
+        magic=b"REGI",
+        version=1,
+        step=step,
+        flush=flush,
+        params=np.array(
+            [1.0 + number(settings, "on") * spread, 1.0 / (USUAL_WINDOWS * parts)]
+        ),
+        limits=np.append(numbers, [tick, parts]),
+        tick=tick,
+        look_back=(2 * parts + 2) * tick,
+    )
+    floats = np.zeros(SCALARS + ROWS * n_channels)
+    floats[USUAL] = 1.0
+    ints = np.zeros(INTS, np.int64)
+    ints[CHANGE] = NONE
+    ring = np.zeros(2 * parts * STATISTICS * n_channels, np.float32)
+    return CompiledDetector(plan, ints, floats, ring)
+
+
+@compiled
+def step(
+    values: FloatArray,
+    params: FloatArray,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    ring: Float32Array,
+    out: FloatArray,
+) -> int:
+    """Take readings until all are taken or `out` is full; count the spans found."""
+    n_channels = values.shape[1]
+    per_channel = floats[SCALARS:].reshape(ROWS, n_channels)
+    parts = ring.reshape(2 * limits[WINDOW], STATISTICS, n_channels)
+    slots = ints[TRIGGER:OWN]
+    found = 0
+    for i in range(ints[TAKEN], values.shape[0]):
+        if ints[COUNT] == 0:
+            per_channel[REFERENCE] = values[i]
+            per_channel[BEFORE] = values[i]
+            slots[trigger.PHASE] = trigger.OPEN
+            slots[trigger.ONSET] = 0
+        for c in range(n_channels):
+            x = values[i, c]
+            if ints[IN_TICK] == 0:
+                per_channel[FIRST, c] = x
+            by = x - per_channel[BEFORE, c]
+            per_channel[BEFORE, c] = x
+            per_channel[STEPS, c] += by * by
+            # relative to the part's first value, so that an offset costs no digits
+            x -= per_channel[FIRST, c]
+            per_channel[TOTAL, c] += x
+            per_channel[SQUARES, c] += x * x
+        ints[COUNT] += 1
+        ints[IN_TICK] += 1
+        if ints[IN_TICK] < limits[TICK]:
+            continue
+        close_part(limits[TICK], ints, per_channel, parts)
+        if ints[TICKS] >= 2 * limits[WINDOW]:
+            difference = compare(ints[TICKS] % parts.shape[0], per_channel, parts)
+            floats[NOW] = difference / floats[USUAL]
+            bounded = min(difference, OUTLIER * floats[USUAL])
+            usual = floats[USUAL] + (bounded - floats[USUAL]) * params[WEIGHT]
+            floats[USUAL] = max(usual, 1.0)
+        if seek(params[ON], limits, ints, floats, out[found]):
+            found += 1
+            if found == out.shape[0]:
+                ints[TAKEN] = i + 1
+                return found
+    return found
+
+
+@compiled
+def close_part(
+    size: int, ints: NDArray[Any], per_channel: FloatArray, parts: Float32Array
+) -> None:
+    """Write down the statistics of the part that is complete."""
+    at = ints[TICKS] % parts.shape[0]
+    for c in range(per_channel.shape[1]):
+        shift = per_channel[TOTAL, c] / size
+        mean = per_channel[FIRST, c] - per_channel[REFERENCE, c] + shift
+        parts[at, 0, c] = mean
+        parts[at, 1, c] = max(per_channel[SQUARES, c] / size - shift * shift, 0.0)
+        parts[at, 2, c] = per_channel[STEPS, c] / size
+        per_channel[TOTAL, c] = 0.0
+        per_channel[SQUARES, c] = 0.0
+        per_channel[STEPS, c] = 0.0
+    ints[TICKS] += 1
+    ints[IN_TICK] = 0
+
+
+@compiled
+def compare(oldest: int, per_channel: FloatArray, parts: Float32Array) -> float:
+    """Give how much the two windows differ, about 1 by chance alone."""
+    total = 0.0
+    freedom = parts.shape[0] - 2.0
+    for c in range(parts.shape[2]):
+        old = describe(oldest, c, parts)
+        new = describe(oldest + parts.shape[0] // 2, c, parts)
+        rounding = RESOLUTION * per_channel[BEFORE, c]
+        least = rounding * rounding + SILENCE
+        away = new[0] - old[0]
+        total += ratio(away * away, new[1] + old[1] + least, freedom)
+        for k in (2, 4):
+            away = math.log((new[k] + least) / (old[k] + least))
+            away = min(max(away, -FURTHEST), FURTHEST)
+            error = relative(new[k + 1], new[k] + least)
+            error += relative(old[k + 1], old[k] + least)
+            total += ratio(away * away, error, freedom)
+    return float(total / (STATISTICS * parts.shape[2]))
+
+
+@compiled
+def ratio(square: float, error: float, freedom: float) -> float:
+    """Give twice the log likelihood ratio of a difference: tame where t is wild."""
+    return float(freedom * math.log1p(min(square / error, MOST) / freedom))
+
+
+@compiled
+def relative(error: float, value: float) -> float:
+    """Give the squared relative error of a variance."""
+    return float(max(error / (value * value), LEAST_ERROR * LEAST_ERROR))
+
+
+@compiled
+def describe(
+    first: int, c: int, parts: Float32Array
+) -> tuple[float, float, float, float, float, float]:
+    """Give level, power and pace of a channel in a window, each with its error."""
+    n = parts.shape[0] // 2
+    level = 0.0
+    pace = 0.0
+    for k in range(n):
+        at = (first + k) % parts.shape[0]
+        level += parts[at, 0, c]
+        pace += parts[at, 2, c]
+    level /= n
+    pace /= n
+    power = 0.0
+    level_squares = 0.0
+    power_squares = 0.0
+    pace_squares = 0.0
+    for k in range(n):
+        at = (first + k) % parts.shape[0]
+        away = parts[at, 0, c] - level
+        level_squares += away * away
+        # from part to part, so that a step of the level is loud in one part only
+        by = parts[at, 0, c] - parts[(at - min(k, 1)) % parts.shape[0], 0, c]
+        square = parts[at, 1, c] + 0.5 * by * by
+        power += square
+        power_squares += square * square
+        away = parts[at, 2, c] - pace
+        pace_squares += away * away
+    power /= n
+    power_squares = max(power_squares - n * power * power, 0.0)
+    freedom = n * (n - 1.0)
+    return (
+        level,
+        level_squares / freedom,
+        power,
+        power_squares / freedom,
+        pace,
+        pace_squares / freedom,
+    )
+
+
+@compiled
+def seek(
+    on: float,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    span: FloatArray,
+) -> bool:
+    """Look for the end of the regime; True when `span` was filled in."""
+    slots = ints[TRIGGER:OWN]
+    longest = limits[trigger.LONGEST]
+    border = ints[TICKS] - limits[WINDOW]
+    floats[PEAK] = max(floats[PEAK], floats[NOW])
+    if floats[NOW] >= on and floats[NOW] > floats[HIGHEST] and border >= ints[AGAIN]:
+        ints[CHANGE] = border
+        floats[HIGHEST] = floats[NOW]
+    known = border if ints[CHANGE] == NONE else ints[CHANGE]
+    if known - slots[trigger.ONSET] >= longest:
+        return end(slots[trigger.ONSET] + longest, limits, ints, floats, span)
+    if ints[CHANGE] == NONE:
+        return False
+    if border - ints[CHANGE] < limits[WINDOW] and floats[NOW] > PAST * floats[HIGHEST]:
+        return False
+    # until then the older window still shows what was before
+    ints[AGAIN] = ints[CHANGE] + limits[WINDOW]
+    return end(ints[CHANGE], limits, ints, floats, span)
+
+
+@compiled
+def end(
+    at: int,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    span: FloatArray,
+) -> bool:
+    """End the regime there and begin the next; True if `span` was filled in."""
+    slots = ints[TRIGGER:OWN]
+    length = at - slots[trigger.ONSET]
+    span[trigger.SPAN_ONSET] = slots[trigger.ONSET]
+    span[trigger.SPAN_OFFSET] = at
+    span[trigger.SPAN_PEAK] = max(floats[PEAK], 1.0)
+    span[trigger.SPAN_TRUNCATED] = 1.0 if length >= limits[trigger.LONGEST] else 0.0
+    slots[trigger.ONSET] = at
+    floats[PEAK] = 0.0
+    if ints[CHANGE] <= at:
+        ints[CHANGE] = NONE
+        floats[HIGHEST] = 0.0
+    return bool(length >= limits[trigger.SHORTEST])
+
+
+@compiled
+def flush(
+    params: FloatArray,
+    limits: NDArray[Any],
+    ints: NDArray[Any],
+    floats: FloatArray,
+    ring: Float32Array,
+    out: FloatArray,
+) -> int:
+    """End the regime that is open, at a change that is not certain yet if there is."""
+    if ints[COUNT] == 0:
+        return 0
+    slots = ints[TRIGGER:OWN]
+    last = -(-ints[COUNT] // limits[TICK])
+    found = 0
+    if ints[CHANGE] > slots[trigger.ONSET] and end(
+        ints[CHANGE], limits, ints, floats, out[found]
+    ):
+        found += 1
+    while last > slots[trigger.ONSET]:
+        at = min(last, slots[trigger.ONSET] + limits[trigger.LONGEST])
+        if end(at, limits, ints, floats, out[found]):
+            found += 1
+    slots[trigger.PHASE] = trigger.IDLE
+    return found
