@@ -49,18 +49,23 @@ async function send(path, options = {}) {
 }
 
 export async function get(path, query = {}) {
-  const parameters = new URLSearchParams(query).toString();
+  const asked = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const parameters = new URLSearchParams(asked).toString();
   return (await send(parameters ? `${path}?${parameters}` : path)).json();
 }
 
-export async function post(path, body) {
-  const answer = await send(path, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return answer.json();
-}
+const sending = (method) => async (path, body) => {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await send(path, { method, headers, body: JSON.stringify(body) });
+  return answer.status === 204 ? null : answer.json();
+};
+export const post = sending("POST");
+export const put = sending("PUT");
+export const patch = sending("PATCH");
+export const remove = (path) => send(path, { method: "DELETE" });
+
+/** What the service says as text, like its metrics. */
+export const text = async (path, accept) => (await send(path, { headers: { Accept: accept } })).text();
 
 /** Take one message of a stream apart; null for a comment. */
 function messageOf(block) {

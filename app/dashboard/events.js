@@ -20,6 +20,28 @@ export function classOf(event) {
   return event.prediction && !event.prediction.unknown ? event.prediction.label : undefined;
 }
 
+/** What was predicted, marked right or wrong once somebody said what it is. */
+export function chip(event) {
+  return fillChip(make("span"), event);
+}
+
+function fillChip(chip, { prediction: said, label }) {
+  chip.className = "chip";
+  chip.title = "";
+  if (!said) {
+    chip.classList.add("unknown");
+    chip.replaceChildren("unclassified");
+    return chip;
+  }
+  chip.style.setProperty("--hue", hueOf(said.label));
+  chip.classList.toggle("unknown", said.unknown);
+  if (label) chip.classList.add(label.label === said.label ? "right" : "wrong");
+  const name = make("span", "", said.unknown ? `unknown · ${said.label}` : said.label);
+  chip.replaceChildren(name, make("small", "", percent(said.probability)));
+  chip.title = `by model version ${said.model_version}`;
+  return chip;
+}
+
 export class Events {
   /** `onLabel(event, label)` is told what a person said; it answers with a promise. */
   constructor(onLabel) {
@@ -70,7 +92,7 @@ export class Events {
     row.picker.addEventListener("change", () => this.pick(row));
     row.confirm.type = "button";
     row.confirm.addEventListener("click", () => this.say(row, row.event.prediction.label));
-    const when = make("td", "", make("span", "", atClock(event.onset)), make("small", "narrow", `${event.device} · ${lasted(event)}`));
+    const when = make("td", "", moment(event), make("small", "narrow", `${event.device} · ${lasted(event)}`));
     when.title = atDay(event.onset);
     const length = make("td", "wide", lasted(event));
     if (event.flags.length) length.append(make("small", "flag", event.flags.join(", ")));
@@ -87,19 +109,8 @@ export class Events {
     picker.title = event.label?.by ? `by ${event.label.by}` : "";
     picker.classList.toggle("unset", told === undefined);
     confirm.hidden = !said || told !== undefined;
-    chip.className = "chip";
-    chip.title = "";
-    if (!said) {
-      chip.classList.add("unknown");
-      chip.replaceChildren("unclassified");
-      return;
-    }
-    chip.style.setProperty("--hue", hueOf(said.label));
-    chip.classList.toggle("unknown", said.unknown);
-    if (told !== undefined) chip.classList.add(told === said.label ? "right" : "wrong");
-    const name = make("span", "", said.unknown ? `unknown · ${said.label}` : said.label);
-    chip.replaceChildren(name, make("small", "", percent(said.probability)));
-    chip.title = `by model version ${said.model_version}`;
+    fillChip(chip, event);
+    if (!said) return;
     confirm.setAttribute("aria-label", `Yes, it is ${said.label}`);
     confirm.title = `Yes, it is ${said.label}`;
   }
@@ -133,8 +144,15 @@ export class Events {
   }
 }
 
+/** When it was; it leads to the page of the event. */
+function moment(event) {
+  const link = make("a", "row", atClock(event.onset));
+  link.href = `#/events/${event.id}`;
+  return link;
+}
+
 /** Ask for a label in words. */
-function ask(then) {
+export function ask(then) {
   const dialog = element("other");
   element("other-label").value = "";
   dialog.returnValue = "";

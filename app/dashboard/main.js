@@ -1,32 +1,31 @@
-// The page: what the API says, and what the live feed changes.
+// The session: who is logged in, which profile is open, what the live feed says of it.
 
-import { Away, follow, forgetKey, get, hasKey, post, Problem, setKey, takeKeyFromLink } from "./api.js";
+import { Away, follow, forgetKey, get, hasKey, Problem, setKey, takeKeyFromLink } from "./api.js";
 import { assignHues } from "./colour.js";
 import { Desk } from "./desk.js";
-import { Devices } from "./devices.js";
-import { classOf, Events, inWords } from "./events.js";
-import { showJob, showModels } from "./models.js";
-import { showStatus } from "./status.js";
-import { Strip } from "./strip.js";
-import { ago, element, number, percent, toast } from "./words.js";
+import { Live } from "./live.js";
+import { Router } from "./router.js";
+import { element, toast } from "./words.js";
 
 const REFRESH_MS = 2000;
-const FIRST_EVENTS = 50;
+const MOST_DEVICES = 2000;
 const LAST_PROFILE = "onset.profile";
 
-const strip = new Strip(element("strip"));
-const devices = new Devices(watch);
-const events = new Events(label);
-const desk = new Desk(() => events.names, (event, told) => {
-  const known = events.get(event.id);
-  if (known) show({ ...known, label: told });
-});
-let names = []; // of the profiles
-let profile = null;
-let opened = 0; // counts opened profiles: what an older one still answers is dropped
-let stopSignal = () => {};
+/** What the pages know of where they are. */
+const session = {
+  profile: null,
+  names: [], // of the profiles
+  opened: 0, // counts opened profiles: what an older one still answers is dropped
+  failed,
+  guarded,
+  ofProfile,
+  devices: devicesOfProfile,
+  labelled: (id, told) => live.labelled(id, told),
+};
+const live = new Live(session);
+const router = new Router(session, live);
+const desk = new Desk(() => live.events.names, (event, told) => session.labelled(event.id, told));
 let stopLive = () => {};
-let arrivals = [];
 let busy = false;
 
 /** Do what may fail; say how it failed. */
@@ -45,11 +44,31 @@ function failed(error, { quiet = false } = {}) {
   else toast(error.message);
 }
 
+/** Ask for something of the open profile; undefined when another was opened meanwhile. */
+async function ofProfile(path, query) {
+  const mine = session.opened;
+  const answer = await get(path, query);
+  return mine === session.opened ? answer : undefined;
+}
+
+/** The devices of the open profile; undefined when another was opened meanwhile. */
+async function devicesOfProfile() {
+  const mine = session.opened;
+  const list = [];
+  let cursor = null;
+  do {
+    const page = await get("/devices", { limit: 200, cursor });
+    list.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor && list.length < MOST_DEVICES);
+  return mine === session.opened ? list.filter((one) => one.profile === session.profile.name) : undefined;
+}
+
 function showLogin(why = "") {
   leave();
   forgetKey();
-  names = [];
-  for (const id of ["page", "nothing", "logout", "profile-field"]) element(id).hidden = true;
+  session.names = [];
+  for (const id of ["nothing", "logout", "profile-field", "nav"]) element(id).hidden = true;
   element("login").hidden = false;
   element("login-error").textContent = why;
   element("key").value = "";
@@ -65,11 +84,11 @@ function showLink(state) {
 }
 
 function leave() {
-  opened += 1;
-  profile = null;
+  session.opened += 1;
+  session.profile = null;
   stopLive();
-  stopSignal();
-  strip.clear();
+  router.leave();
+  live.leave();
 }
 
 /** With a key: find the profiles; again until there is one. */
@@ -95,6 +114,7 @@ async function enter() {
 
 /** The profile that was looked at last, or whose device was heard last, or any. */
 async function likeliest() {
+  const { names } = session;
   const last = sessionStorage.getItem(LAST_PROFILE);
   if (names.includes(last)) return last;
   const { items } = await get("/devices", { limit: 200 });
@@ -103,179 +123,47 @@ async function likeliest() {
 }
 
 function showProfiles(items) {
-  if (items.map((one) => one.name).join("\n") === names.join("\n")) return;
-  names = items.map((one) => one.name);
-  element("profile").replaceChildren(...names.map((name) => new Option(name, name)));
+  session.names = items.map((one) => one.name);
+  element("profile").replaceChildren(...session.names.map((name) => new Option(name, name)));
   element("profile-field").hidden = false;
-  if (profile) element("profile").value = profile.name;
 }
 
 async function open(name) {
   leave();
-  const mine = opened;
+  const mine = session.opened;
   const found = await get(`/profiles/${encodeURIComponent(name)}`);
-  if (mine !== opened) return;
-  profile = found;
-  assignHues(profile.classes);
-  events.clear(profile.classes);
-  devices.clear();
-  arrivals = [];
-  element("rate").textContent = "";
+  if (mine !== session.opened) return;
+  session.profile = found;
+  assignHues(found.classes);
+  live.begin();
   element("profile").value = name;
   sessionStorage.setItem(LAST_PROFILE, name);
-  element("strip-note").textContent = "No device of this profile yet";
-  element("page").hidden = false;
-  const query = new URLSearchParams({ profile: name });
-  stopLive = follow(`/live?${query}`, {
-    onMessage: (kind, data) => { if (mine === opened) happened(kind, data); },
+  element("nav").hidden = false;
+  stopLive = follow(`/live?${new URLSearchParams({ profile: name })}`, {
+    onMessage: (kind, data) => {
+      if (mine !== session.opened) return;
+      live.heard(kind, data);
+      router.heard(kind, data);
+    },
     onState: (state, error) => {
-      if (mine !== opened) return;
+      if (mine !== session.opened) return;
       if (state === "refused") failed(error);
       else showLink(state);
       if (state === "live") {
-        devices.forgetOpen();
-        guarded(reload);
+        live.devices.forgetOpen();
+        guarded(() => live.reload());
       }
     },
   });
-  await reload();
-}
-
-/** Look at everything: at the beginning and whenever the line was broken. */
-async function reload() {
-  await Promise.all([refresh(), loadEvents(), loadModels(), loadJob(), loadDevices()]);
-}
-
-/** Ask for something of the open profile; undefined when another was opened meanwhile. */
-async function ofProfile(path, query) {
-  const mine = opened;
-  const answer = await get(path, query);
-  return mine === opened ? answer : undefined;
-}
-
-async function refresh() {
-  const status = await ofProfile(`/profiles/${encodeURIComponent(profile.name)}/status`);
-  if (!status) return;
-  showStatus(status);
-  if (status.devices !== devices.all.size) await loadDevices();
-}
-
-async function loadDevices() {
-  const mine = opened;
-  const list = [];
-  let cursor = null;
-  do {
-    const page = await get("/devices", cursor ? { limit: 200, cursor } : { limit: 200 });
-    list.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor && list.length < 2000);
-  if (mine === opened) devices.update(list.filter((one) => one.profile === profile.name));
-}
-
-async function loadEvents() {
-  const page = await ofProfile("/events", { profile: profile.name, order: "desc", limit: FIRST_EVENTS });
-  for (const event of page?.items.reverse() ?? []) show(event);
-}
-
-async function loadModels() {
-  const page = await ofProfile("/models", { profile: profile.name, limit: 20 });
-  if (page) showModels(page.items);
-}
-
-async function loadJob() {
-  const page = await ofProfile("/jobs", { profile: profile.name, limit: 1 });
-  if (page) showJob(page.items[0] ?? null);
-}
-
-function show(event, options) {
-  events.show(event, options);
-  devices.closed(event.device, event.id);
-  if (event.device === devices.chosen) shade(event);
-}
-
-function shade(event) {
-  const { boot, onset_seq, offset_seq } = event;
-  strip.span(event.id, { boot, onset_seq, offset_seq, label: classOf(event), text: inWords(event) });
-}
-
-function watch(id) {
-  stopSignal();
-  devices.mark(id);
-  strip.clear();
-  for (const event of events.of(id)) shade(event);
-  const seen = devices.lastSeen(id);
-  element("strip-note").textContent = `Waiting for readings of ${id}; last seen ${seen ? ago(seen) : "never"}`;
-  stopSignal = follow(`/devices/${encodeURIComponent(id)}/signal`, {
-    onMessage: (kind, block) => {
-      if (kind !== "signal" || id !== devices.chosen) return;
-      if (block.boot !== strip.boot) element("strip-note").textContent = about(block);
-      strip.add(block);
-    },
-  });
-}
-
-function about({ channels, rate_hz }) {
-  const units = [...new Set(profile.channels.map((one) => one.unit))].filter((unit) => unit !== "1");
-  const unit = units.length ? ` (${units.join(", ")})` : "";
-  return `${channels.length} channel${channels.length > 1 ? "s" : ""}${unit} · ${number(rate_hz)} readings/s`;
-}
-
-async function label(event, said) {
-  try {
-    return await post(`/events/${event.id}/labels`, { label: said });
-  } catch (error) {
-    failed(error);
-    throw error;
-  }
-}
-
-function happened(kind, data) {
-  if (kind === "event") {
-    const minute = Date.now() - 60_000;
-    arrivals = [...arrivals.filter((at) => at > minute), Date.now()];
-    show(data, { fresh: true });
-    if (!devices.has(data.device)) guarded(loadDevices);
-  } else if (kind === "onset") {
-    openEvent(data, { onset_seq: data.onset_seq, text: "…" });
-  } else if (kind === "retract") {
-    devices.closed(data.device, data.event);
-    strip.retract(data.event);
-  } else if (kind === "prediction" && data.provisional) {
-    const { label: name, probability, unknown } = data.prediction;
-    const known = unknown ? undefined : name;
-    openEvent(data, { label: known, text: `${name}? ${percent(probability)}` }, known);
-  } else if (kind === "prediction") {
-    const event = events.get(data.event); // it had to wait for a model
-    if (event && !event.prediction) show({ ...event, prediction: data.prediction });
-  } else if (kind === "label") {
-    const event = events.get(data.event);
-    if (event) show({ ...event, label: { label: data.label, by: data.by } });
-  } else if (kind === "model") {
-    guarded(() => Promise.all([loadModels(), refresh()]));
-  } else if (kind === "job") {
-    if (data.state === "queued" || data.state === "running") showJob(data);
-    else guarded(() => Promise.all([loadJob(), loadModels()])); // with its result
-  } else if (kind === "error" && data.title) {
-    toast(data.detail ?? data.title);
-  }
-}
-
-function openEvent(data, part, name) {
-  if (events.get(data.event)) return; // it ended meanwhile
-  devices.open(data.device, data.event, name);
-  if (data.device !== devices.chosen) return;
-  if (part.onset_seq === undefined && !strip.spans.has(data.event)) return; // began before we looked
-  strip.span(data.event, { boot: data.boot, ...part });
+  router.show();
+  await live.reload();
 }
 
 async function tick() {
   if (busy || document.hidden || !hasKey() || !element("login").hidden) return;
   busy = true;
   try {
-    await (profile ? Promise.all([refresh(), loadDevices()]) : enter());
-    const minute = Date.now() - 60_000;
-    arrivals = arrivals.filter((at) => at > minute);
-    element("rate").textContent = arrivals.length ? `${arrivals.length} in the last minute` : "";
+    await (session.profile ? live.tick() : enter());
   } catch (error) {
     failed(error, { quiet: true });
   } finally {
@@ -283,25 +171,23 @@ async function tick() {
   }
 }
 
+const label = () => guarded(() => desk.open(session.profile.name));
+
 element("profile").addEventListener("change", () => guarded(() => open(element("profile").value)));
 element("logout").addEventListener("click", () => showLogin());
-element("retrain").addEventListener("click", () => guarded(async () => {
-  showJob(await post("/retrain", { profile: profile.name }));
-}));
-element("label-some").addEventListener("click", () => guarded(() => desk.open(profile.name)));
-addEventListener("keydown", (press) => {
-  const typing = press.target.closest?.("input, select, textarea, dialog");
-  if (press.key !== "l" || press.ctrlKey || press.metaKey || press.altKey || typing || !profile) return;
-  press.preventDefault();
-  guarded(() => desk.open(profile.name));
-});
+element("retrain").addEventListener("click", () => guarded(() => live.retrain()));
+element("label-some").addEventListener("click", label);
 element("login").addEventListener("submit", (submit) => {
   submit.preventDefault();
   setKey(element("key").value);
   element("login-error").textContent = "";
   guarded(enter);
 });
-addEventListener("hashchange", () => { if (takeKeyFromLink()) guarded(enter); });
+addEventListener("hashchange", () => {
+  if (takeKeyFromLink()) guarded(enter);
+  else if (session.profile) router.show();
+});
+router.keys.set("l", label);
 setInterval(tick, REFRESH_MS);
 
 takeKeyFromLink();

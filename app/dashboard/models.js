@@ -1,6 +1,6 @@
 // The models: accuracy by version, what became of each, and the training under way.
 
-import { atClock, atDay, element, make, percent } from "./words.js";
+import { atClock, atDay, element, make, percent, sentence } from "./words.js";
 
 const BARS = 10;
 const VERDICTS = { promote: "promoted", hold: "held", reject: "rejected", not_enough_evidence: "not enough evidence" };
@@ -58,5 +58,3 @@ function inWords({ state, stage, result, error }) {
   const what = result?.model_version ? `v${result.model_version}: ${verdict}` : sentence(verdict);
   return `${what}. ${sentence(result?.reason ?? "")}`;
 }
-
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

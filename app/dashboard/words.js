@@ -5,11 +5,21 @@ const clock = new Intl.DateTimeFormat(undefined, {
 });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+const month = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const longAgo = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
+
 export const element = (id) => document.getElementById(id);
 export const percent = (share) => `${Math.round(100 * share)} %`;
 export const number = (value) => value.toLocaleString();
 export const atClock = (time) => clock.format(new Date(time));
 export const atDay = (time) => day.format(new Date(time));
+
+/** The time alone for today, the day for what is older. */
+export function shortly(time) {
+  const [then, now] = [new Date(time), new Date()];
+  if (then.toDateString() === now.toDateString()) return atClock(time);
+  return (now - then < 300 * 86_400_000 ? month : longAgo).format(then);
+}
 
 export function lasted(event) {
   const seconds = (new Date(event.offset) - new Date(event.onset)) / 1000;
@@ -31,11 +41,26 @@ export function make(tag, name, ...children) {
   return made;
 }
 
+/** An option of a choice, with other words than its value if told so. */
+export const option = (value, text = value) => new Option(text, value);
+
+/** A button that does something. */
+export function button(text, act, name = "") {
+  const made = make("button", name, text);
+  made.type = "button";
+  made.addEventListener("click", act);
+  return made;
+}
+
+/** A sentence begins with a capital letter. */
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 let hiding;
 
 /** Say something in passing. */
-export function toast(text) {
+export function toast(text, { good = false } = {}) {
   element("toast").textContent = text;
+  element("toast").classList.toggle("good", good);
   element("toast").hidden = false;
   clearTimeout(hiding);
   hiding = setTimeout(() => { element("toast").hidden = true; }, 6000);

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 from psycopg import sql
 
@@ -25,7 +26,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -39,13 +40,23 @@ async def browser() -> AsyncIterator[Browser]:
 Look = Callable[[], Awaitable[Page]]
 
 
-@pytest.fixture
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One browser serves all tests here, so they share its loop."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+
+
+@pytest_asyncio.fixture(loop_scope="package")
 async def look(browser: Browser, served: Served) -> AsyncIterator[Look]:
     """Open the page by the link that is printed; no script of it may fail."""
     failed: list[str] = []
+    pages: list[Page] = []
 
     async def opened() -> Page:
         page = await browser.new_page(viewport={"width": 1280, "height": 1240})
+        pages.append(page)
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on("console", lambda said: failed.append(said.text))
         await page.goto(served.link)
@@ -53,15 +64,17 @@ async def look(browser: Browser, served: Served) -> AsyncIterator[Look]:
         return page
 
     yield opened
+    for page in pages:
+        await page.close()
     # a service that is away is said by the browser, and is no failure of the page
     assert [said for said in failed if "Failed to load resource" not in said] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def served(
     server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
-    """One service for all tests of a file: each has a device of its own."""
+    """One service for all tests of the pages: each has a device of its own."""
     if shutil.which("chromium") is None:
         pytest.skip("no chromium on this machine: the dashboard is not looked at")
     name = f"onset_dashboard_{secrets.token_hex(4)}"
@@ -86,3 +99,16 @@ def pictures() -> Path:
     folder = Path(__file__).resolve().parents[2] / "output" / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+async def photograph(page: Page, pictures: Path, name: str) -> None:
+    """Take a picture by day and by night, and look whether it fits a telephone."""
+    size = page.viewport_size
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        await page.screenshot(path=pictures / f"{name}-{scheme}.png")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    await page.screenshot(path=pictures / f"{name}-small.png")
+    assert size is not None
+    await page.set_viewport_size(size)

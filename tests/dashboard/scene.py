@@ -12,16 +12,20 @@ import numpy as np
 from app.client import DeviceStream, Onset
 from app.domain import (
     Channel,
+    Event,
+    Float32Array,
     FloatArray,
     LabelledWindow,
     Profile,
     RetrainPolicy,
 )
+from app.learning import classify
 from app.learning.dataset import build
 from app.learning.export import export
 from app.learning.train import train_full
+from app.service.champion import load
+from app.store import devices, events, labels, models, profiles
 from app.store import engine as database
-from app.store import models
 from app.store.artefacts import Artefacts
 from app.store.models import NewVersion
 from tests.dashboard.served import Served
@@ -78,11 +82,6 @@ def readings() -> "itertools.chain[FloatArray]":
     return itertools.chain.from_iterable(cycle(i) for i in itertools.count())
 
 
-def truth(onset_seq: int) -> str:
-    """Which movement begins about there."""
-    return CLASSES[(onset_seq - 1) // PERIOD % 3]
-
-
 @contextlib.asynccontextmanager
 async def streaming(served: Served, device: str) -> AsyncIterator[Onset]:
     """Let a band stream in the background."""
@@ -117,6 +116,73 @@ async def _play(url: str, device: str, key: str) -> None:
         await stream.close()
 
 
+ROLL = 10
+"""Readings before and after each movement of the history."""
+
+
+def shown(name: str, random: np.random.Generator, noise: float) -> Float32Array:
+    """The window of an event, shape (LENGTH + 2 ROLL, 6)."""
+    window = random.normal(0, noise, (LENGTH + 2 * ROLL, 6))
+    window[ROLL:-ROLL] += movement(name, random)
+    return window.astype(np.float32)
+
+
+async def add_history(
+    served: Served,
+    device: str,
+    n: int,
+    *,
+    noise: float = 0.03,
+    labelled: bool = True,
+) -> dict[str, str]:
+    """Store `n` events of a device, a minute apart, with what the champion says.
+
+    Returns
+    -------
+    dict
+        Event -> what it really is; the last is the newest.
+    """
+    random = np.random.default_rng(n)
+    made = []
+    for i in range(n):
+        onset = datetime.now(UTC) - timedelta(minutes=n - i)
+        made.append(
+            Event(
+                id=uuid.uuid5(uuid.NAMESPACE_OID, f"{device}/{i}"),
+                device=device,
+                boot="history",
+                profile=PROFILE.name,
+                detector_version=0,
+                onset_seq=1 + PERIOD * i,
+                offset_seq=1 + PERIOD * i + LENGTH,
+                onset=onset,
+                offset=onset + timedelta(seconds=LENGTH / RATE_HZ),
+                peak=4.0,
+                window=shown(CLASSES[i % 3], random, noise),
+                pre_roll=ROLL,
+                post_roll=ROLL,
+            )
+        )
+    truths = {event.id: CLASSES[i % 3] for i, event in enumerate(made)}
+    engine = database.create(served.database_url, pool_size=2)
+    try:
+        async with engine.begin() as conn:
+            await profiles.put(conn, PROFILE, None)
+            await devices.put(conn, device, PROFILE.name)
+            await events.add(conn, made)
+            champion = await models.champion(conn, PROFILE.name)
+            if champion is not None:
+                model = load(Artefacts(served.models), champion)
+                said = [(e.id, classify(model, e.window, ROLL, ROLL)) for e in made]
+                await events.add_predictions(conn, said)
+        if labelled:  # later than the answers, or these would prove nothing
+            async with engine.begin() as conn:
+                await labels.add_many(conn, list(truths.items()), "ann", "person")
+    finally:
+        await engine.dispose()
+    return {str(event): name for event, name in truths.items()}
+
+
 async def add_champion(served: Served, n: int, reason: str) -> int:
     """Store a model trained on `n` movements, and let it serve."""
     random = np.random.default_rng(n)
@@ -124,17 +190,15 @@ async def add_champion(served: Served, n: int, reason: str) -> int:
     rows = []
     for i in range(n):
         name = CLASSES[i % 3]
-        window = random.normal(0, 0.03, (LENGTH + 20, 6))
-        window[10:-10] += movement(name, random)
         rows.append(
             LabelledWindow(
                 uuid.uuid5(uuid.NAMESPACE_OID, f"{n}/{i}"),
                 "d",
                 start + timedelta(seconds=i),
-                window.astype(np.float32),
+                shown(name, random, 0.03),
                 name,
-                10,
-                10,
+                ROLL,
+                ROLL,
             )
         )
     dataset = build(PROFILE, rows)
@@ -160,6 +224,7 @@ async def add_champion(served: Served, n: int, reason: str) -> int:
     engine = database.create(served.database_url, pool_size=2)
     try:
         async with engine.begin() as conn:
+            await profiles.put(conn, PROFILE, None)
             before = await models.champion(conn, PROFILE.name)
             version = await models.add(conn, row)
             expected = None if before is None else before.version

@@ -1,0 +1,84 @@
+// Which page is shown: what stands behind the # of the address is a path and a query.
+
+import { openEvent } from "./pages/event.js";
+import { openEvents } from "./pages/events.js";
+import { element } from "./words.js";
+
+/**
+ * A page fills `place` and answers how it hears the live feed, what its keys do, and how
+ * it ends: {heard(kind, data), keys: Map, close()}, each of which it may leave out.
+ */
+const PAGES = {
+  events: { title: "Events", open: (...all) => (all[1].parts.length ? openEvent(...all) : openEvents(...all)) },
+};
+const JUMPS = { h: "", e: "events" };
+
+export class Router {
+  constructor(session, live) {
+    this.session = session;
+    this.live = live;
+    this.keys = new Map([["?", () => element("keys").showModal()]]);
+    this.page = null;
+    this.jumping = 0;
+    addEventListener("keydown", (press) => this.press(press));
+    element("keys-close").addEventListener("click", () => element("keys").close());
+    element("skip").addEventListener("click", (click) => {
+      click.preventDefault(); // the address names pages
+      element(this.page ? "place" : "page").focus();
+    });
+    element("show-keys").addEventListener("click", () => element("keys").showModal());
+  }
+
+  /** What the address asks for: {name, parts, query}. */
+  get asked() {
+    const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+    const [name, ...parts] = path.split("/").filter(Boolean).map(decodeURIComponent);
+    return { name: PAGES[name] ? name : "", parts, query: new URLSearchParams(query) };
+  }
+
+  show() {
+    const { asked } = this;
+    this.end();
+    const found = PAGES[asked.name];
+    document.title = found ? `${found.title} · Onset` : "Onset";
+    for (const link of element("nav").querySelectorAll("a")) {
+      if (link.dataset.page === asked.name) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    this.live.show(!found);
+    element("place").hidden = !found;
+    if (!found) return;
+    scrollTo(0, 0);
+    this.page = found.open(element("place"), asked, this.session);
+  }
+
+  /** Nobody is logged in, or another profile opens. */
+  leave() {
+    this.end();
+    element("page").hidden = true;
+    this.live.shown = false;
+    element("place").hidden = true;
+  }
+
+  end() {
+    this.page?.close?.();
+    this.page = null;
+    element("place").replaceChildren();
+  }
+
+  heard(kind, data) {
+    this.page?.heard?.(kind, data);
+  }
+
+  press(press) {
+    const typing = press.target.closest?.("input, select, textarea, dialog");
+    if (press.ctrlKey || press.metaKey || press.altKey || typing || !this.session.profile) return;
+    const jump = Date.now() - this.jumping < 1500 ? JUMPS[press.key] : undefined;
+    this.jumping = press.key === "g" ? Date.now() : 0;
+    const act = this.page?.keys?.get(press.key) ?? this.keys.get(press.key);
+    if (jump !== undefined) location.hash = `#/${jump}`;
+    else if (act) act(press);
+    else return;
+    press.preventDefault();
+  }
+}
