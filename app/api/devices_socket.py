@@ -227,7 +227,11 @@ class DeviceSocket(asyncio.Protocol):
                     426, "Upgrade required", headers={"Sec-WebSocket-Version": "13"}
                 )
             )
-        elif accepted is None or asked.scope["method"] != "GET":
+        elif (
+            accepted is None
+            or asked.scope["method"] != "GET"
+            or asked.scope["http_version"] != "1.1"
+        ):
             self._deny(problem(400, "Not a WebSocket handshake"))
         elif self._sockets.draining:
             self._deny(unavailable())
@@ -260,8 +264,7 @@ class DeviceSocket(asyncio.Protocol):
         self._transport.write(b"\r\n".join([*said, b"", b""]))
         sockets = self._sockets
         codec = SUBPROTOCOLS.get(agreed or "", JSON)
-        # larger than the session allows: that one says why before it closes
-        self._reader = websocket.Reader(4 * sockets.limits.max_message_bytes)
+        self._reader = websocket.Reader(sockets.limits.max_message_bytes)
         self._connection = Connection(
             Session(codec, sockets.limits),
             sockets.ingest,
@@ -344,6 +347,9 @@ class DeviceSocket(asyncio.Protocol):
                     self._heard = self._loop.time()
                     connection.receive(received, time.time())
         except websocket.BadFrame as bad:
+            if bad.code == closes.TOO_BIG:  # the one that a device can mend: say why
+                connection.end(closes.TOO_BIG, str(bad))
+                self._flush()
             self._farewell(bad.code, str(bad))
             self._transport.close()
             return

@@ -230,6 +230,7 @@ async def test_a_broken_frame_is_closed_1002_and_nothing_of_it_stays(place: Plac
         (b"Version: 13", b"Version: 8", b"426 "),
         (b"dGhlIHNhbXBsZSBub25jZQ==", b"short", b"400 "),
         (b"GET ", b"POST ", b"400 "),
+        (b"HTTP/1.1", b"HTTP/1.0", b"400 "),
         (b"/stream", b"/other", b"200 OK"),  # no socket: like any request
     ],
 )
