@@ -97,7 +97,7 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
         flush=flush,
         params=np.concatenate(
             [
-                ticks.NO_THRESHOLDS,
+                ticks.LEVELS,
                 [number(settings, "change"), number(settings, "lean")],
                 model.flat(),
             ]
@@ -258,3 +258,48 @@ def flush(
         if trigger.finish(slots, floats[PEAK : PEAK + 1], limits, out[found]):
             found += 1
     return found
+
+
+@compiled
+def join(
+    odds: FloatArray, params: FloatArray, limits: NDArray[Any], out: NDArray[Any]
+) -> int:
+    """Join the log-odds of a whole stream to spans in ticks; count them."""
+    slots = np.zeros(trigger.SLOTS, np.int64)
+    trigger.start(slots)
+    floats = np.zeros(SCALARS)
+    span = np.zeros(trigger.SPAN_FIELDS)
+    found = 0
+    for at in range(odds.size):
+        if walk(odds[at] - params[LEAN], at, params, limits, slots, floats, span):
+            out[found, 0] = int(span[trigger.SPAN_ONSET])
+            out[found, 1] = int(span[trigger.SPAN_OFFSET])
+            found += 1
+    if slots[trigger.PHASE] == trigger.OPEN and trigger.finish(
+        slots, floats[PEAK : PEAK + 1], limits, span
+    ):
+        out[found, 0] = int(span[trigger.SPAN_ONSET])
+        out[found, 1] = int(span[trigger.SPAN_OFFSET])
+        found += 1
+    return found
+
+
+def joined(
+    odds: FloatArray, rate_hz: float, change: float, lean: float, min_seconds: float
+) -> NDArray[np.int64]:
+    """Say which spans the detector would make of the log-odds of every tick.
+
+    Returns
+    -------
+    (n, 2) in ticks
+    """
+    ticks_hz = rate_hz / ticks.tick_readings(rate_hz)
+    spans = limits(
+        readings(min_seconds, ticks_hz),
+        len(odds) + 2,
+        0,
+        readings(REACH_SECONDS, ticks_hz, 1),
+    )
+    out = np.zeros((len(odds) + 1, 2), np.int64)
+    params = np.append(ticks.LEVELS, [change, lean])
+    return out[: join(np.ascontiguousarray(odds, np.float64), params, spans, out)]

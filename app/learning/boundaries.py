@@ -1,0 +1,386 @@
+"""Detectors learn where events begin and end, from what people said.
+
+    held out   every device's recordings are scored by models that never saw them
+               (with one device: every recording's; with one recording: every quarter's)
+    chosen     the mixture, `change` and `lean` that find most of those events
+    judged     on each held-out part with what was chosen on the other parts, beside
+               the present detector on the same readings
+    fitted     once more, on everything
+
+Ticks of events that nobody labelled say nothing; those of events that are called
+nothing, and those of no event, say that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from app.detection import build, ticks
+from app.detection.scored import joined
+from app.detection.settings import COMMON
+from app.domain import Float32Array, FloatArray, Json
+from app.domain.overlap import match
+from app.errors import CannotLearn
+from app.learning.compare import Comparison, Counts, compare_detections, stretches
+from app.learning.scorer import MIXTURES, PLAIN, TREES, Members, learn
+
+Report = Callable[[str, float], None]
+
+CHANGES = (2.0, 4.0, 6.0, 9.0, 13.0)
+LEANS = (-0.6, -0.3, 0.0, 0.3, 0.6)
+LEAN_COSTS = 0.05
+"""Event F1 that a lean of 1 must be worth: what is right for some people may be wrong
+for others."""
+USUAL = (2, 2)
+"""Indices of what is taken where nothing can be chosen."""
+MIN_SECONDS = 0.5
+MOST_FOLDS = 4
+QUARTERS = 4
+APART = ticks.KEPT
+"""Ticks between what is learnt and what is held out of one recording."""
+LEAST_EVENTS = 5
+STRETCH_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Course:
+    """A stretch of recorded readings without a gap, and what people said of it.
+
+    Parameters
+    ----------
+    device, boot : str
+    values : float32 (n_readings, n_channels), finite
+    events : (n, 2) readings, half open
+        Labelled events, in order; they may touch, but not overlap.
+    unsure : (n, 2) readings
+        Events that nobody labelled.
+    """
+
+    device: str
+    boot: str
+    values: Float32Array
+    events: NDArray[np.int64]
+    unsure: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A detector that was learnt, and how it did.
+
+    Parameters
+    ----------
+    settings : JSON object
+        Of a detector of kind ``scored``.
+    comparison : Comparison
+        Of held-out recordings, with the present detector as the former.
+    report : JSON object
+    """
+
+    settings: Json
+    comparison: Comparison
+    report: Json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Marked:
+    """A course as ticks."""
+
+    course: Course
+    group: str
+    features: Float32Array
+    inside: NDArray[np.bool_]
+    weights: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one model never saw: ticks ``[first, last)`` of a course."""
+
+    marked: _Marked
+    fold: int
+    first: int
+    last: int
+    odds: FloatArray
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the course."""
+        return self.last - self.first == len(self.marked.features)
+
+
+def fit(
+    courses: Sequence[Course],
+    rate_hz: float,
+    present: Json,
+    *,
+    seed: int,
+    progress: Report,
+) -> Fitted:
+    """Learn a detector from recordings with labelled events.
+
+    Parameters
+    ----------
+    courses : sequence of Course, all with the same channels
+    rate_hz : float, readings per second
+    present : complete settings of the present detector
+    progress : called with a stage and the share that is done, 0..1
+
+    Raises
+    ------
+    CannotLearn
+        If there are too few labelled events, or nothing beside them.
+    """
+    # a pool of threads costs more than it gives, beside other work
+    with threadpool_limits(1):
+        return _fit(courses, rate_hz, present, seed=seed, progress=progress)
+
+
+def _fit(
+    courses: Sequence[Course],
+    rate_hz: float,
+    present: Json,
+    *,
+    seed: int,
+    progress: Report,
+) -> Fitted:
+    told = [one for one in courses if len(one.events)]
+    n_events = sum(len(one.events) for one in told)
+    if n_events < LEAST_EVENTS:
+        raise CannotLearn(
+            f"{n_events} labelled events in recordings: a detector learns from "
+            f"{LEAST_EVENTS} or more"
+        )
+    by, marked = _grouped(told, rate_hz)
+    progress("learning what is held out", 0.1)
+    parts = _held_out(marked, by, seed, progress)
+    progress("choosing", 0.7)
+    choices = list(MIXTURES) if by != "quarter" else [PLAIN]
+    tables = [_table(part, choices, rate_hz) for part in parts]
+    mixture, i, j = _choose(np.sum(tables, axis=0), choices)
+    progress("judging", 0.8)
+    ours, theirs = _judge(parts, tables, choices, rate_hz, present)
+    comparison = compare_detections(theirs, ours)
+    progress("learning from everything", 0.85)
+    shares = MIXTURES[mixture]
+    members = _learn(marked, seed, trees=any(shares[-TREES:]))
+    n_channels = told[0].values.shape[1]
+    longest = max(int((o.events[:, 1] - o.events[:, 0]).max()) for o in told)
+    kept = {name: float(present.get(name, COMMON[name].default)) for name in _KEPT}
+    kept["max_seconds"] = max(kept["max_seconds"], 2.0 * longest / rate_hz)
+    settings = {
+        "kind": "scored",
+        "change": CHANGES[i],
+        "lean": LEANS[j],
+        "min_seconds": MIN_SECONDS,
+        **kept,
+        "model": members.mixed(shares, n_channels).to_text(),
+    }
+    report = {
+        "events": n_events,
+        "recordings": len({(o.device, o.boot) for o in told}),
+        "devices": len({o.device for o in told}),
+        "hours": round(sum(len(o.values) for o in told) / rate_hz / 3600, 4),
+        "held_out_by": by,
+        "mixture": mixture,
+        "change": CHANGES[i],
+        "lean": LEANS[j],
+        "comparison": comparison.to_json(),
+    }
+    return Fitted(settings, comparison, report)
+
+
+_KEPT = ("max_seconds", "pre_seconds", "post_seconds")
+
+
+def _grouped(told: Sequence[Course], rate_hz: float) -> tuple[str, list[_Marked]]:
+    """Say what is held out together, and mark the ticks."""
+    devices = {one.device for one in told}
+    boots = {(one.device, one.boot) for one in told}
+    by = "quarter"
+    if len(devices) > 1:
+        by = "device"
+    elif len(boots) > 1:
+        by = "recording"
+    return by, [
+        _mark(one, one.device if by == "device" else one.boot, rate_hz) for one in told
+    ]
+
+
+def _mark(course: Course, group: str, rate_hz: float) -> _Marked:
+    features = ticks.features_of(course.values.astype(np.float64), rate_hz)
+    n, tick = len(features), ticks.tick_readings(rate_hz)
+    middle: FloatArray = (np.arange(n, dtype=np.float64) + 0.5) * tick
+    inside = _within(middle, course.events)
+    weights = np.zeros(n)
+    edges = np.flatnonzero(np.diff(inside)) + 1
+    # two events that touch are two
+    edges = np.union1d(edges, np.searchsorted(middle, course.events.ravel()))
+    for run in np.split(np.arange(n), edges[(edges > 0) & (edges < n)]):
+        weights[run] = 1.0 / len(run)
+    weights[_within(middle, course.unsure) & ~inside] = 0.0
+    return _Marked(course, group, features.astype(np.float32), inside, weights)
+
+
+def _within(middle: FloatArray, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
+    found = np.zeros(len(middle), bool)
+    for onset, offset in spans:
+        found |= (middle >= onset) & (middle < offset)
+    return found
+
+
+def _learn(marked: Sequence[_Marked], seed: int, *, trees: bool) -> Members:
+    weights = np.concatenate([one.weights for one in marked])
+    inside = np.concatenate([one.inside for one in marked])
+    used = weights > 0.0
+    if not inside[used].any() or inside[used].all():
+        raise CannotLearn(
+            "the recordings show no difference: there must be readings within "
+            "labelled events and readings without"
+        )
+    features = np.concatenate([one.features for one in marked])
+    return learn(features[used], inside[used], weights[used], seed, trees=trees)
+
+
+def _held_out(
+    marked: Sequence[_Marked], by: str, seed: int, progress: Report
+) -> list[_Part]:
+    """Score every tick by a model that never saw what it belongs to."""
+    if by == "quarter":
+        return _quarters(marked, seed)
+    groups = sorted({one.group for one in marked})
+    n = min(len(groups), MOST_FOLDS)
+    parts = []
+    for fold in range(n):
+        progress("learning what is held out", 0.1 + 0.6 * fold / n)
+        away = set(groups[fold::n])
+        members = _learn([o for o in marked if o.group not in away], seed, trees=True)
+        for one in marked:
+            if one.group in away:
+                odds = members.log_odds(one.features)
+                parts.append(_Part(one, fold, 0, len(odds), odds))
+    return parts
+
+
+def _quarters(marked: Sequence[_Marked], seed: int) -> list[_Part]:
+    parts = []
+    for one in marked:
+        n = len(one.features)
+        for fold in range(QUARTERS):
+            first, last = fold * n // QUARTERS, (fold + 1) * n // QUARTERS
+            away = np.zeros(n, bool)
+            away[max(0, first - APART) : last + APART] = True
+            rest = [other for other in marked if other is not one]
+            rest.append(replace(one, weights=np.where(away, 0.0, one.weights)))
+            members = _learn(rest, seed, trees=False)
+            odds = members.log_odds(one.features[first:last])
+            none = np.zeros((len(odds), TREES))
+            parts.append(_Part(one, fold, first, last, np.hstack([odds, none])))
+    return parts
+
+
+def _true(part: _Part, tick: int) -> FloatArray:
+    """Labelled events that begin in a part, from its first reading on."""
+    events = part.marked.course.events - part.first * tick
+    length = (part.last - part.first) * tick
+    mine = (events[:, 0] >= 0) & (events[:, 0] < length) | part.whole
+    return events[mine].astype(np.float64)
+
+
+def _sure(part: _Part, spans: FloatArray, tick: int) -> FloatArray:
+    """Leave out what was found where nobody said whether there is an event."""
+    unsure = part.marked.course.unsure - part.first * tick
+    if not len(unsure) or not len(spans):
+        return spans
+    centre = spans.mean(axis=1)[:, None]
+    doubtful = ((centre >= unsure[:, 0]) & (centre < unsure[:, 1])).any(axis=1)
+    hit = np.zeros(len(spans), bool)
+    hit[[j for _, j in match(_true(part, tick), spans)]] = True
+    kept: FloatArray = spans[hit | ~doubtful]
+    return kept
+
+
+def _found(
+    part: _Part, mixture: str, i: int, j: int, rate_hz: float, tick: int
+) -> FloatArray:
+    odds = part.odds @ np.array(MIXTURES[mixture])
+    spans = joined(odds, rate_hz, CHANGES[i], LEANS[j], MIN_SECONDS)
+    return _sure(part, spans.astype(np.float64) * tick, tick)
+
+
+def _table(part: _Part, choices: Sequence[str], rate_hz: float) -> FloatArray:
+    """Count (matched, found, true) for every choice, (mixture, change, lean, 3)."""
+    tick = ticks.tick_readings(rate_hz)
+    true = _true(part, tick)
+    table = np.zeros((len(choices), len(CHANGES), len(LEANS), 3))
+    for k, i, j in np.ndindex(table.shape[:3]):
+        found = _found(part, choices[k], i, j, rate_hz, tick)
+        table[k, i, j] = len(match(true, found)), len(found), len(true)
+    return table
+
+
+def _choose(counts: FloatArray, choices: Sequence[str]) -> tuple[str, int, int]:
+    """Choose by event F1: the mixture on average, then the best place with its like.
+
+    An average over neighbours is no accident of a few events.
+    """
+    if len(choices) == 1:
+        return choices[0], *USUAL
+    f1 = 2.0 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1.0)
+    best = int(f1[:, :, 1:-1].mean(axis=(1, 2)).argmax())
+    merit = f1[best] - LEAN_COSTS * np.abs(LEANS)
+    padded = np.pad(merit, 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+    i, j = np.unravel_index(around.mean(axis=(2, 3)).argmax(), f1[best].shape)
+    return choices[best], int(i), int(j)
+
+
+def _judge(
+    parts: Sequence[_Part],
+    tables: Sequence[FloatArray],
+    choices: Sequence[str],
+    rate_hz: float,
+    present: Json,
+) -> tuple[list[Counts], list[Counts]]:
+    """Count held-out stretches, of what was chosen elsewhere and of the present."""
+    tick = ticks.tick_readings(rate_hz)
+    step = STRETCH_SECONDS * rate_hz
+    folds = {part.fold for part in parts}
+    chosen = {
+        fold: _choose(
+            np.sum(
+                [t for p, t in zip(parts, tables, strict=True) if p.fold != fold],
+                axis=0,
+            ),
+            choices,
+        )
+        for fold in folds
+    }
+    detected = partial(_detected, rate_hz=rate_hz, present=present)
+    known: dict[int, FloatArray] = {}
+    ours: list[Counts] = []
+    theirs: list[Counts] = []
+    for part in parts:
+        course = part.marked.course
+        if id(course) not in known:
+            known[id(course)] = detected(course)
+        length = (part.last - part.first) * tick
+        true = _true(part, tick)
+        mine = _found(part, *chosen[part.fold], rate_hz, tick)
+        former = known[id(course)] - part.first * tick
+        former = former[(former[:, 0] >= 0) & (former[:, 0] < length)]
+        ours += stretches(true, mine, length, step)
+        theirs += stretches(true, _sure(part, former, tick), length, step)
+    return ours, theirs
+
+
+def _detected(course: Course, rate_hz: float, present: Json) -> FloatArray:
+    """Run the present detector over a course."""
+    detector = build(present, rate_hz, course.values.shape[1])
+    spans = detector.update(course.values.astype(np.float64)) + detector.flush()
+    return np.array([(s.onset, s.offset) for s in spans], np.float64).reshape(-1, 2)
