@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.api import (
     classify,
+    detectors,
     devices,
     drift,
     events,
@@ -55,6 +56,7 @@ def routers() -> Sequence[APIRouter]:
         replay.router,
         models.router,
         profiles.router,
+        detectors.router,
         drift.router,
         devices.router,
         keys.router,

@@ -25,6 +25,7 @@ from app.api.fields import (
     example,
 )
 from app.api.state import State, current
+from app.detection.scores import shown
 from app.domain import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
@@ -124,7 +125,7 @@ class ProfileAnswer(Answer):
         """Make the answer."""
         return cls(
             **asdict(profile) | {"classes": list(profile.classes)},
-            detector=dict(detector.settings),
+            detector=shown(detector.settings),
             detector_version=detector.number,
         )
 
@@ -229,7 +230,7 @@ async def put_profile(
     """
     kinds(body.profile(name))
     async with state.engine.begin() as conn:
-        put = await profiles.put(conn, body.profile(name), body.detector)
+        put = await profiles.put(conn, body.profile(name), body.detector, caller.name)
         answer = ProfileAnswer.of(put.profile, put.detector)
         said = answer.model_dump(mode="json")
         await audit.record(conn, caller.name, "put", f"profile:{name}", after=said)

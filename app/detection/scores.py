@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import ticks
-from app.domain import Float32Array, FloatArray
+from app.domain import Float32Array, FloatArray, Json
 from app.errors import InvalidDetector
 
 VERSION = 1
 _HEADER = struct.Struct("<4sHHIIf")
 MAGIC = b"SCOR"
+DIGEST = "sha256:"
 MOST_NODES = 100_000
 MOST_TEXT = 4_000_000
 LEAF = -1
@@ -136,6 +138,24 @@ class Scorer:
         nodes = np.column_stack([self.feature, self.threshold, self.left])
         head = np.append(np.float64(self.intercept), self.weights.astype(np.float64))
         return np.concatenate([head, nodes.astype(np.float64).ravel()])
+
+
+def digest(text: str) -> str:
+    """Name a model: what is shown of it, where its text would be too long."""
+    return DIGEST + hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_digest(text: str) -> bool:
+    """Say whether a text is the name of a model, not the model."""
+    return text.startswith(DIGEST)
+
+
+def shown(settings: Json) -> dict[str, object]:
+    """Give detector settings with the digest of a model in its place."""
+    full = dict(settings)
+    if "model" in full:
+        full["model"] = digest(str(full["model"]))
+    return full
 
 
 def silent(n_channels: int) -> Scorer:

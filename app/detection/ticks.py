@@ -188,7 +188,7 @@ def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> float:
     row[1] = away_most
     row[2] = moved_sum / n_channels
     row[3] = moved_most
-    return level / n_channels
+    return float(level / n_channels)
 
 
 @compiled

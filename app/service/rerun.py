@@ -119,7 +119,7 @@ async def _stream(
     total: Found,
 ) -> None:
     device, boot, first, after = stream
-    served, as_found = await _served(engine, device, boot)
+    served, as_found = await served_in(engine, device, boot)
     found: dict[str, list[Span]] = {}
     for name, loaded in (("side", side), ("against", against)):
         if loaded.detector is None:
@@ -129,7 +129,7 @@ async def _stream(
                 if e.detector_version
             ]
         else:
-            pieces = _pieces(engine, device, boot, first, after)
+            pieces = pieces_of(engine, device, boot, first, after)
             found[name] = await spans(
                 profile, loaded.detector, device, boot, first, pieces
             )
@@ -175,9 +175,10 @@ async def spans(
     return found
 
 
-async def _pieces(
+async def pieces_of(
     engine: AsyncEngine, device: str, boot: str, first: int, after: int
 ) -> AsyncIterator[Readings]:
+    """Read a recorded stream piece by piece."""
     for begin in range(first, after, READ_AT_ONCE):
         end = min(begin + READ_AT_ONCE, after)
         async with engine.connect() as conn:
@@ -186,7 +187,7 @@ async def _pieces(
             yield piece
 
 
-async def _served(
+async def served_in(
     engine: AsyncEngine, device: str, boot: str
 ) -> tuple[list[EventRow], dict[UUID, Span]]:
     """Return a stream's events, and the first boundaries of those that were moved."""

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled, NotFound, OnsetError
-from app.service import replay, training
+from app.service import fit, fitting, replay, training
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
@@ -30,6 +30,7 @@ from app.service.sweep import sweep
 from app.store import engine as database
 from app.store import jobs, queue
 from app.store.artefacts import Artefacts
+from app.store.jobs import Job
 
 log = structlog.get_logger()
 
@@ -108,8 +109,7 @@ class Worker:
         progress = Progress()
         try:
             async with reported(self._engine, number, progress, self._pace.report):
-                do = replay.replay if job.kind == replay.KIND else training.retrain
-                await do(self._engine, self._artefacts, job, progress)
+                await self._do(job, progress)
         except asyncio.CancelledError:
             progress.stop("the trainer stops")
             raise  # the sweeper of the next trainer sends it again
@@ -124,6 +124,13 @@ class Worker:
                 await jobs.fail(conn, number, said_of(error))
         finally:
             self._on_done()
+
+    async def _do(self, job: Job, progress: Progress) -> None:
+        if job.kind == fit.KIND:
+            await fitting.fit(self._engine, job, progress)
+            return
+        do = replay.replay if job.kind == replay.KIND else training.retrain
+        await do(self._engine, self._artefacts, job, progress)
 
 
 def build_app(database_url: str, work: Callable[[int], Awaitable[None]]) -> App:

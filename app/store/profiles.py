@@ -6,13 +6,15 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, or_, select, update
+from sqlalchemy import Row, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.detection import build, complete
+from app.detection.scores import digest, is_digest
 from app.domain import Channel, DetectorVersion, Json, Profile, RetrainPolicy
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, InvalidDetector, NotFound
+from app.store import detectors as versions
 from app.store.tables import detector_versions, events, profiles, streams
 
 
@@ -25,7 +27,9 @@ class Put:
     created: bool
 
 
-async def put(conn: AsyncConnection, profile: Profile, settings: Json | None) -> Put:
+async def put(
+    conn: AsyncConnection, profile: Profile, settings: Json | None, by: str = "onset"
+) -> Put:
     """Create a profile or change it.
 
     Parameters
@@ -33,6 +37,9 @@ async def put(conn: AsyncConnection, profile: Profile, settings: Json | None) ->
     settings : JSON object or None
         Detector settings; None keeps the present ones, or takes the default.
         Settings that differ from the present ones become a new detector version.
+        A ``model`` may be named by its digest, if an earlier version has it.
+    by : str
+        Who is asking, for the ledger of detectors.
 
     Raises
     ------
@@ -60,7 +67,7 @@ async def put(conn: AsyncConnection, profile: Profile, settings: Json | None) ->
         )
     number = row.detector_version
     present = None if number is None else await detector_version(conn, number)
-    detector = await _settle(conn, profile, settings, present)
+    detector = await _settle(conn, profile, settings, present, by)
     return Put(profile, detector, created)
 
 
@@ -127,27 +134,35 @@ async def _settle(
     profile: Profile,
     settings: Json | None,
     present: DetectorVersion | None,
+    by: str,
 ) -> DetectorVersion:
     if settings is None and present is not None:
         wanted = dict(present.settings)
     else:
-        wanted = complete(settings)
+        wanted = complete(await _with_model(conn, profile.name, settings))
     build(wanted, profile.rate_hz, profile.n_channels)
     if present is not None and wanted == present.settings:
         return present
-    number = (
-        await conn.execute(
-            insert(detector_versions)
-            .values(profile=profile.name, settings=wanted)
-            .returning(detector_versions.c.number)
-        )
-    ).scalar_one()
-    await conn.execute(
-        update(profiles)
-        .where(profiles.c.name == profile.name)
-        .values(detector_version=number)
+    number = await versions.add(conn, versions.NewDetector(profile.name, wanted))
+    former = None if present is None else present.number
+    await versions.move(
+        conn, profile.name, number, former, versions.SET, by, "the profile was put"
     )
     return DetectorVersion(number, profile.name, wanted)
+
+
+async def _with_model(
+    conn: AsyncConnection, profile: str, settings: Json | None
+) -> Json | None:
+    """Put a model in the place of its digest."""
+    name = "" if settings is None else settings.get("model")
+    if settings is None or not isinstance(name, str) or not is_digest(name):
+        return settings
+    for version in await detectors(conn, profile):
+        model = version.settings.get("model", "")
+        if model and digest(model) == name:
+            return {**settings, "model": model}
+    raise InvalidDetector(f"no detector of {profile!r} has a model {name}")
 
 
 async def _require_same_readings(

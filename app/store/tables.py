@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from app.store.columns import Time, metadata, number, since
+from app.store.columns import Time, big_number, metadata, number, since
 from app.store.hooks import deliveries, webhooks
 from app.store.ledgers import (
     audit,
@@ -43,6 +43,7 @@ __all__ = [
     "api_keys",
     "audit",
     "deliveries",
+    "detector_promotions",
     "detector_versions",
     "devices",
     "event_revisions",
@@ -94,6 +95,27 @@ detector_versions = Table(
     Column("profile", Text, ForeignKey("profiles.name"), nullable=False, index=True),
     Column("settings", JSONB, nullable=False),
     since("created_at"),
+    Column("source", Text, nullable=False, server_default=text("'set'")),
+    Column("parent", Integer, ForeignKey("detector_versions.number")),
+    Column("verdict", Text),
+    Column("reason", Text),
+    Column("report", JSONB),
+    CheckConstraint("source IN ('set', 'learnt')", name="source"),
+)
+
+detector_promotions = Table(
+    "detector_promotions",
+    metadata,
+    big_number("id"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column("number", Integer, ForeignKey("detector_versions.number"), nullable=False),
+    Column("previous", Integer, ForeignKey("detector_versions.number")),
+    Column("act", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    since(),
+    Index("ix_detector_promotions_profile_id", "profile", "id"),
+    CheckConstraint("act IN ('set', 'promote', 'rollback')", name="act"),
 )
 
 devices = Table(

@@ -19,7 +19,13 @@ from tests.api.caller import Caller, api_of, require_problem
 HTTP = [(method, path) for method, path in RULES if method != "WS"]
 STREAMS = {("GET", "/live"), ("GET", "/devices/{device_id}/signal")}
 """They never end; `test_live.py` reads them."""
-VALUES = {"device_id": "arm-1", "name": "arm", "version": "1", "job_id": "1"} | {
+VALUES = {
+    "device_id": "arm-1",
+    "name": "arm",
+    "version": "1",
+    "job_id": "1",
+    "number": "1",
+} | {
     "event_id": "00000000-0000-0000-0000-000000000000",
     "key_id": "nobody",
     "webhook_id": "1",

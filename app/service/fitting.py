@@ -1,0 +1,180 @@
+"""One fit job, step by step: read, learn in a thread, keep and perhaps promote.
+
+read      recorded streams with labelled events, as known now
+learn     a `scored` detector, judged beside the present one on what was held out
+keep      the version with its report, the promotion by compare-and-set, the job's
+          result: one COMMIT
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.domain import NOTHING, DetectorVersion, Float32Array, Json, Profile, Readings
+from app.errors import CannotLearn, ChampionMoved
+from app.learning import boundaries
+from app.learning.boundaries import Course, Fitted
+from app.learning.compare import BETTER, WORSE, Comparison
+from app.service.progress import Progress
+from app.service.rerun import pieces_of, served_in
+from app.store import audit, detectors, jobs, profiles, recordings
+from app.store.detectors import NewDetector
+from app.store.events import EventRow
+from app.store.jobs import Job
+
+MOST_VALUES = 16_000_000
+"""Values of recordings that are learnt from: 64 MB, 11 hours of 8 channels at 50 Hz."""
+LEAST_READINGS = 200
+LEAST_STRETCHES = 6
+"""With fewer no difference can be significant."""
+
+
+async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
+    """Do a fit job.
+
+    Raises
+    ------
+    Cancelled
+        If the job was asked to stop.
+    """
+    progress("reading recordings", 0.0)
+    async with engine.connect() as conn:
+        profile = await profiles.get(conn, str(job.profile))
+        present = await profiles.detector(conn, profile.name)
+    courses = await _courses(engine, profile)
+    try:
+        made = await asyncio.to_thread(
+            boundaries.fit,
+            courses,
+            profile.rate_hz,
+            present.settings,
+            seed=zlib.crc32(profile.name.encode()),
+            progress=progress,
+        )
+    except CannotLearn as error:
+        async with engine.begin() as conn:
+            said = {"verdict": "not_enough_evidence", "reason": str(error)}
+            await jobs.finish(conn, job.id, {"detector_version": None, **said})
+        return
+    progress("committing", 0.98)
+    try:
+        await _keep(engine, job, present, made, promotes=True)
+    except ChampionMoved:
+        # Somebody promoted meanwhile: keep the work, leave their choice alone.
+        await _keep(engine, job, present, made, promotes=False)
+
+
+async def _keep(
+    engine: AsyncEngine,
+    job: Job,
+    present: DetectorVersion,
+    made: Fitted,
+    *,
+    promotes: bool,
+) -> None:
+    verdict, reason = judged(made.comparison)
+    by, asked = job.request["by"], job.request["reason"]
+    async with engine.begin() as conn:
+        number = await detectors.add(
+            conn,
+            NewDetector(
+                present.profile,
+                made.settings,
+                "learnt",
+                present.number,
+                verdict,
+                reason,
+                made.report,
+            ),
+        )
+        serves = promotes and verdict == "promote" and job.request["promote"] == "auto"
+        if serves:
+            await detectors.promote(
+                conn, present.profile, number, present.number, by, reason
+            )
+        result: Json = {
+            "detector_version": number,
+            "verdict": verdict,
+            "reason": reason,
+            "promoted": serves,
+            "report": made.report,
+        }
+        about = {"detector_version": number, "verdict": verdict, "promoted": serves}
+        await audit.record(
+            conn, by, "fit", f"profile:{present.profile}", after=about | {"why": asked}
+        )
+        await jobs.finish(conn, job.id, result)
+
+
+def judged(comparison: Comparison) -> tuple[str, str]:
+    """Give the verdict on a detector that was compared with the present one."""
+    if comparison.verdict == BETTER:
+        return "promote", comparison.reason
+    if comparison.verdict == WORSE:
+        return "reject", comparison.reason
+    if comparison.n < LEAST_STRETCHES:
+        return "not_enough_evidence", comparison.reason
+    return "hold", comparison.reason
+
+
+async def _courses(engine: AsyncEngine, profile: Profile) -> list[Course]:
+    """Read recorded streams that have labelled events, as many as fit."""
+    async with engine.connect() as conn:
+        streams = await recordings.of_profile(conn, profile.name)
+    found: list[Course] = []
+    room = MOST_VALUES
+    for device, boot, first, after in streams:
+        said, _ = await served_in(engine, device, boot)
+        if not any(_is_event(row) for row in said):
+            continue
+        room -= (after - first) * profile.n_channels
+        if room < 0:
+            break
+        pieces = [one async for one in pieces_of(engine, device, boot, first, after)]
+        found += [
+            _course(device, boot, piece, said)
+            for piece in recordings.joined(pieces)
+            if len(piece) >= LEAST_READINGS
+        ]
+    return found
+
+
+def _course(device: str, boot: str, readings: Readings, said: list[EventRow]) -> Course:
+    first, after = readings.first_seq, readings.next_seq
+    inside = [r for r in said if r.onset_seq >= first and r.offset_seq <= after]
+    return Course(
+        device,
+        boot,
+        held(readings.values),
+        _spans([r for r in inside if _is_event(r)], first),
+        _spans([r for r in inside if r.label is None], first),
+    )
+
+
+def _is_event(row: EventRow) -> bool:
+    return row.label is not None and row.label.label != NOTHING
+
+
+def _spans(rows: list[EventRow], first: int) -> NDArray[np.int64]:
+    spans = sorted((r.onset_seq - first, r.offset_seq - first) for r in rows)
+    return np.array(spans, np.int64).reshape(-1, 2)
+
+
+def held(values: Float32Array) -> Float32Array:
+    """Let the last good value stand in for missing ones; 0 before the first.
+
+    Examples
+    --------
+    >>> held(np.array([[np.nan], [2], [np.inf], [3]], np.float32)).ravel().tolist()
+    [0.0, 2.0, 2.0, 3.0]
+    """
+    good = np.isfinite(values)
+    rows = np.where(good, np.arange(len(values))[:, None], 0)
+    last = np.maximum.accumulate(rows, axis=0)
+    filled = np.take_along_axis(values, last, axis=0)
+    return np.where(np.isfinite(filled), filled, np.float32(0)).astype(np.float32)
