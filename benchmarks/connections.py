@@ -47,6 +47,8 @@ class Tally:
 class Line(asyncio.Protocol):
     """One device's connection."""
 
+    protocol = "onset.v1.json"
+
     def __init__(self, device: str, key: str, tally: Tally, boot: str) -> None:
         self.device, self.key, self.tally, self.boot = device, key, tally, boot
         self.buffer = b""
@@ -64,7 +66,7 @@ class Line(asyncio.Protocol):
             f"GET /devices/{self.device}/stream HTTP/1.1\r\nHost: here\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {token}\r\nAuthorization: Bearer {self.key}\r\n"
-            "Sec-WebSocket-Protocol: onset.v1.json\r\n\r\n".encode()
+            f"Sec-WebSocket-Protocol: {self.protocol}\r\n\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:

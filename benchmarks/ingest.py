@@ -1,0 +1,189 @@
+"""Processor time of a message: the whole path against a server that only parses.
+
+    python -m benchmarks.ingest [--devices 200] [--seconds 6]
+
+Two servers on the same uvicorn and event loop: Onset, which receives, parses,
+numbers, detects and commits, and a bare FastAPI route that receives a message and parses
+it.  The same frames are sent to both in turns, at the same rate, over as many
+connections; what is compared is the processor time of the serving process a message,
+less what it uses while nobody sends.  PostgreSQL's own time is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import uvloop
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from benchmarks.connections import Line, Tally, frame, prepare
+from benchmarks.place import Place, place
+
+CHANNELS = 3
+TURNS = 3
+KINDS = {
+    # name: (subprotocol, readings a message, messages a second)
+    "JSON, 1 reading": ("onset.v1.json", 1, 4000),
+    "JSON, 50 readings": ("onset.v1.json", 50, 2000),
+    "float32 block, 50 readings": ("onset.v1.msgpack", 50, 4000),
+}
+
+bare = FastAPI()
+
+
+@bare.websocket("/devices/{device_id}/stream")
+async def parse_only(websocket: WebSocket, device_id: str) -> None:
+    """Receive and parse, nothing else."""
+    name = websocket.scope["subprotocols"][0]
+    await websocket.accept(subprotocol=name)
+    try:
+        while True:
+            if name == "onset.v1.json":
+                np.array(json.loads(await websocket.receive_text()).get("values"))
+            else:
+                said = msgspec.msgpack.decode(await websocket.receive_bytes())
+                np.frombuffer(said.get("values", b""), dtype="<f4")
+    except WebSocketDisconnect:
+        return
+
+
+class Sender(Line):
+    """A connection that does not wait for a welcome where there is none."""
+
+    def __init__(self, device: str, key: str, kind: str, boot: str, greets: bool):
+        super().__init__(device, key, Tally(), boot)
+        self.protocol, self.readings, _ = KINDS[kind]
+        self.greets = greets
+        rng = np.random.default_rng(0)
+        self.block = rng.normal(0, 0.1, (self.readings, CHANNELS)).astype("<f4")
+        self.rows = self.block.round(4).tolist()
+
+    def take(self, kind: int, body: bytes) -> None:
+        """Take the welcome, and nothing else."""
+        if kind == 8:
+            self.fail(f"closed {int.from_bytes(body[:2], 'big')}")
+        elif not self.welcome.done():
+            self.welcome.set_result(True)
+
+    def send(self, message: dict) -> None:
+        """Send a message in the connection's form; the hello answers itself."""
+        super().send(message) if self.json else self.put(message)
+        if not self.greets and not self.welcome.done():
+            self.welcome.set_result(True)
+
+    @property
+    def json(self) -> bool:
+        """Whether messages are text."""
+        return self.protocol == "onset.v1.json"
+
+    def put(self, message: dict) -> None:
+        """Send a message as MessagePack."""
+        if self.transport is not None:
+            self.transport.write(frame(2, msgspec.msgpack.encode(message)))
+
+    def reading(self) -> None:
+        """Send one message of readings."""
+        values = self.rows if self.json else self.block.tobytes()
+        message = {"type": "readings", "seq": self.seq, "values": values}
+        if not self.json:
+            message["n"] = self.readings
+        self.send(message)
+        self.seq += self.readings
+
+
+class Process:
+    """A serving process, as the benchmark sees it."""
+
+    def __init__(self, port: int, cpu: Callable[[], float], greets: bool) -> None:
+        self.port, self.cpu, self.greets = port, cpu, greets
+
+
+async def cost(
+    server: Process, pairs: list[tuple[str, str]], kind: str, seconds: float, boot: str
+) -> float:
+    """Return microseconds of processor a message."""
+    loop = asyncio.get_running_loop()
+    lines = [Sender(d, k, kind, boot, server.greets) for d, k in pairs]
+    for line in lines:
+        await loop.create_connection(lambda line=line: line, "127.0.0.1", server.port)
+    for line in lines:
+        if not await line.welcome:
+            raise SystemExit(f"not welcome: {line.tally.closes}")
+    await asyncio.sleep(1)
+    began, before = time.perf_counter(), server.cpu()
+    await asyncio.sleep(2)
+    idle = (server.cpu() - before) / (time.perf_counter() - began)
+    began, before, sent, rate = time.perf_counter(), server.cpu(), 0, KINDS[kind][2]
+    while (passed := time.perf_counter() - began) < seconds:
+        for _ in range(int(passed * rate) - sent):
+            lines[sent % len(lines)].reading()
+            sent += 1
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(1.0)
+    used = server.cpu() - before - idle * (time.perf_counter() - began)
+    failed = sum((line.tally.closes for line in lines), start=Tally().closes)
+    if failed:
+        raise SystemExit(f"connections were closed: {failed}")
+    for line in lines:
+        if line.transport is not None:
+            line.transport.abort()
+    await asyncio.sleep(0.5)
+    return used / sent * 1e6
+
+
+async def measure(where: Place, other: Process, devices: int, seconds: float) -> None:
+    """Print the table."""
+    pairs = prepare(where, devices)
+    ours = Process(where.port, where.cpu_seconds, greets=True)
+    print("| message | Onset us | bare us | ratio |")
+    print("| --- | --- | --- | --- |")
+    for number, kind in enumerate(KINDS):
+        got: dict[Process, list[float]] = {ours: [], other: []}
+        for turn in range(TURNS):
+            for server, costs in got.items():
+                boot = f"{number}-{turn}"
+                costs.append(await cost(server, pairs, kind, seconds, boot))
+        mine, theirs = np.median(got[ours]), np.median(got[other])
+        print(
+            f"| {kind} | {mine:.0f} | {theirs:.0f} | {mine / theirs:.2f} |", flush=True
+        )
+
+
+def main() -> None:
+    """Start both servers, measure, stop them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    asked = parser.parse_args()
+    with place() as where:
+        port = where.port + 1
+        words = ["uvicorn", "benchmarks.ingest:bare", "--port", str(port)]
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words, "--log-level", "error", "--no-access-log"]
+        )
+
+        def cpu() -> float:
+            said = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")")[1].split()
+            return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
+
+        try:
+            time.sleep(3)
+            other = Process(port, cpu, greets=False)
+            uvloop.run(measure(where, other, asked.devices, asked.seconds))
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
