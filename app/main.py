@@ -159,6 +159,7 @@ def _build(
             max_readings=settings.max_readings,
         ),
         window=settings.window_readings,
+        per_key=settings.connections_per_key,
         patience=Patience(
             settings.hello_timeout_seconds,
             settings.idle_timeout_seconds,

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         description="Connections of one address that have not sent a whole request; "
         "further ones are dropped. Behind a proxy all have one address.",
     )
+    connections_per_key: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=32,
+        description="Open device sockets of one key; further ones are answered 429. "
+        "A device needs one, and a second while it comes back.",
+    )
     idle_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=90.0,
         description="Silence after which a device's socket is closed 4407, or ten "

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import http
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
 from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
-from app.api.receipt import LATE, Deadline
+from app.api.receipt import LATE, MANY, Deadline
 from app.api.state import State
 from app.errors import OnsetError
 from app.service.commit import GroupCommit
@@ -78,8 +79,10 @@ class Sockets:
     limits: Limits
     window: int
     patience: Patience
+    per_key: int
     open: dict[Connection, str] = field(default_factory=dict)
     of_device: dict[str, set[Connection]] = field(default_factory=dict)
+    of_key: Counter[str] = field(default_factory=Counter)
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     draining: bool = False
 
@@ -91,13 +94,17 @@ class Sockets:
     def enter(self, connection: Connection, key_id: str) -> None:
         """Count a connection in."""
         self.open[connection] = key_id
+        self.of_key[key_id] += 1
         self.of_device.setdefault(connection.device, set()).add(connection)
         self.empty.clear()
         self.metrics.connections.inc()
 
     def leave(self, connection: Connection) -> None:
         """Count it out."""
-        del self.open[connection]
+        key_id = self.open.pop(connection)
+        self.of_key[key_id] -= 1
+        if not self.of_key[key_id]:
+            del self.of_key[key_id]
         siblings = self.of_device[connection.device]
         siblings.discard(connection)
         if not siblings:
@@ -235,6 +242,10 @@ class DeviceSocket(asyncio.Protocol):
             self._deny(problem(400, "Not a WebSocket handshake"))
         elif self._sockets.draining:
             self._deny(unavailable())
+        elif self._sockets.of_key[who.key_id] >= self._sockets.per_key:
+            most = f"at most {self._sockets.per_key} connections with one key"
+            self._sockets.metrics.refused.labels(MANY).inc()
+            self._deny(problem(429, "Too many connections", most))
         elif not self._transport.is_closing():
             self._open(accepted, _agree(offered), device, who.key_id)
 

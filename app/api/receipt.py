@@ -23,7 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 BYTES_A_SECOND = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
-LATE, CROWDED, LARGE = "late", "crowded", "large_head"
+LATE, CROWDED, LARGE, MANY = "late", "crowded", "large_head", "many_of_one_key"
 
 
 class Door:

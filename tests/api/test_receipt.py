@@ -22,6 +22,7 @@ from app.wire.actions import Limits
 
 SECONDS = 0.2
 PER_ADDRESS = 4
+PER_KEY = 3
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -66,6 +67,7 @@ class Place:
             metrics=Metrics(),
             limits=Limits(max_message_bytes=100_000),
             window=64,
+            per_key=PER_KEY,
             patience=Patience(hello=5 * SECONDS, idle=60.0, message=SECONDS),
         )
         self.server = uvicorn.Server(
@@ -242,6 +244,23 @@ async def test_a_handshake_that_is_none_is_answered_in_http(
     said = await reader.readuntil(b"\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 " + status)
     writer.close()
+
+
+async def test_a_key_has_so_many_sockets_and_is_told_so(place: Place):
+    url = f"{place.ws}/devices/d1/stream"
+    lines = [await websockets.connect(url) for _ in range(PER_KEY)]
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await websockets.connect(url)
+    assert refused.value.response.status_code == 429
+    assert b"at most 3 connections" in refused.value.response.body
+    await lines.pop().close()
+    async with asyncio.timeout(5):
+        while len(place.app.state.sockets.open) == PER_KEY:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    lines.append(await websockets.connect(url))
+    for line in lines:
+        await line.close()
+    assert not place.app.state.sockets.of_key
 
 
 async def test_a_peer_that_takes_no_answer_is_not_read(place: Place):
