@@ -60,7 +60,7 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         """Write it down."""
         numbers = [self.next_seq, self.origin, self.fed, self.gap_from, self.first]
-        spans = [(s.onset, s.offset, s.truncated) for s in self.waiting]
+        spans = [(s.onset, s.offset, s.truncated + 2 * s.stuck) for s in self.waiting]
         return pack(
             MAGIC,
             VERSION,
@@ -106,8 +106,8 @@ class Checkpoint:
             .reshape(COUNTERS, n_channels),
             good=good,
             waiting=tuple(
-                Span(onset, offset, peak, bool(truncated))
-                for (onset, offset, truncated), peak in zip(spans, peaks, strict=True)
+                Span(onset, offset, peak, bool(marks & 1), bool(marks & 2))
+                for (onset, offset, marks), peak in zip(spans, peaks, strict=True)
             ),
             before=np.frombuffer(parts[5], "<f4").astype(np.float32),
             values=np.frombuffer(parts[6], "<f4")

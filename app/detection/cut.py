@@ -67,6 +67,8 @@ class Cutter:
         flags = [] if flag is None else [flag]
         if span.truncated:
             flags.append(Flag.TRUNCATED)
+        if span.stuck:
+            flags.append(Flag.STUCK)
         if repaired:
             flags.append(Flag.REPAIRED)
         at_offset = 0 if self.by_rule else 1

@@ -148,6 +148,7 @@ class CompiledDetector:
                 min(int(row[trigger.SPAN_OFFSET]) * tick, count),
                 float(row[trigger.SPAN_PEAK]),
                 bool(row[trigger.SPAN_TRUNCATED]),
+                bool(row[trigger.SPAN_STUCK]),
             )
             for row in self._out[:found]
         ]

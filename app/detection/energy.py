@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection import baseline, trigger
+from app.detection import baseline, stuck, trigger
 from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
@@ -30,13 +30,17 @@ MOST = 1e3
 """Noise floors that one channel may count at most, so that none blinds the others."""
 
 # limits, behind the trigger's
-TICK, BLOCK = trigger.LIMITS, trigger.LIMITS + 1
+TICK, BLOCK, FLOOR = range(trigger.LIMITS, trigger.LIMITS + 3)
 # ints, behind the baseline's
 TICKS, IN_TICK = baseline.INTS, baseline.INTS + 1
 INTS = baseline.INTS + 2
 # floats, behind the baseline's
 PEAK, SUM, SCORE, LEVEL = range(baseline.SCALARS, baseline.SCALARS + 4)
-SCALARS = baseline.SCALARS + 4
+# then what the baseline wants as params, for the channels that live
+PARAMS = baseline.SCALARS + 4
+SCALARS = PARAMS + 4
+# floats: rows of a value a channel, behind the mean: the baseline's, then `stuck`'s
+ROWS = baseline.ROWS + stuck.ROWS
 
 
 def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
@@ -51,7 +55,9 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     their square roots, since events differ by factors); it ends at ``off`` and
     ``off_share`` in the same way.  Half of the baseline at most is learnt from one
     event, so a long one stays an event; one that reaches the longest duration is
-    learnt as the new normal.  Memory is constant.
+    learnt as the new normal.  A channel that repeats one value for longer than it ever
+    did (`stuck`) is left out: of the average, and of what is learnt.  Memory is
+    constant.
 
     Parameters
     ----------
@@ -89,26 +95,27 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
         readings(number(settings, "merge_seconds"), ticks_hz),
         reach,
     )
-    # of the mean over channels, were their noise independent
-    spread = baseline.NOISE_SPREAD / math.sqrt(n_channels)
+    floor = readings(stuck.FLOOR_SECONDS, rate_hz, stuck.FLOOR_READINGS)
     plan = Plan(
         magic=b"ENGY",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.array(
             [
-                1.0 + number(settings, "on") * spread,
-                1.0 + number(settings, "off") * spread,
+                number(settings, "on"),
+                number(settings, "off"),
                 number(settings, "on_share"),
                 number(settings, "off_share"),
             ]
         ),
-        limits=np.append(numbers, [tick, block]),
+        limits=np.append(numbers, [tick, block, floor]),
         tick=tick,
         look_back=(reach + width // 2 + 2) * tick,
     )
-    floats = np.zeros(SCALARS + width + baseline.ROWS * n_channels)
+    floats = np.zeros(SCALARS + width + ROWS * n_channels)
+    per_channel = floats[SCALARS + width :].reshape(ROWS, n_channels)
+    stuck.start(per_channel[baseline.ROWS :], floor)
     floats[baseline.THRESHOLD_ON] = floats[baseline.THRESHOLD_OFF] = math.inf
     ints = np.zeros(INTS, np.int64)
     ints[baseline.EVENT] = ints[baseline.CONTINUED] = trigger.NEVER
@@ -127,10 +134,10 @@ def step(
 ) -> int:
     """Take readings until all are taken or `out` is full; count the spans found."""
     n_channels = values.shape[1]
-    per_channel = floats[floats.size - baseline.ROWS * n_channels :].reshape(
-        baseline.ROWS, n_channels
-    )
-    mean = floats[SCALARS : floats.size - baseline.ROWS * n_channels]
+    cut = floats.size - ROWS * n_channels
+    per_channel = floats[cut:].reshape(ROWS, n_channels)
+    faults = per_channel[baseline.ROWS :]
+    mean = floats[SCALARS:cut]
     half = mean.size // 2
     slots = ints[TRIGGER:OWN]
     peak = floats[PEAK : PEAK + 1]
@@ -138,20 +145,29 @@ def step(
     for i in range(ints[TAKEN], values.shape[0]):
         first = ints[baseline.IN_BLOCK] == 0
         score = 0.0
+        living = n_channels
         for c in range(n_channels):
             x = values[i, c]
-            score += min(
-                abs(x - per_channel[baseline.CENTRE, c])
-                * per_channel[baseline.WEIGHT, c],
-                MOST,
-            )
+            if x == faults[stuck.LAST, c]:
+                faults[stuck.RUN, c] += 1.0
+            else:
+                stuck.changed(x, c, faults, limits[FLOOR])
+            if stuck.is_out(c, faults):
+                living -= 1
+            else:
+                score += min(
+                    abs(x - per_channel[baseline.CENTRE, c])
+                    * per_channel[baseline.WEIGHT, c],
+                    MOST,
+                )
             if first:
                 per_channel[baseline.FIRST, c] = x
             # relative to the block's first value, so that an offset costs no digits
             x -= per_channel[baseline.FIRST, c]
             per_channel[baseline.TOTAL, c] += x
             per_channel[baseline.SQUARES, c] += x * x
-        floats[SCORE] += score / n_channels
+        if living > 0:
+            floats[SCORE] += score / living
         ints[COUNT] += 1
         ints[baseline.IN_BLOCK] += 1
         ints[IN_TICK] += 1
@@ -170,13 +186,49 @@ def step(
             ):
                 if out[found, trigger.SPAN_TRUNCATED] > 0.0:
                     ints[baseline.CONTINUED] = slots[trigger.LAST_END]
+                out[found, trigger.SPAN_STUCK] = any_broken(faults)
                 found += 1
         if ints[baseline.IN_BLOCK] >= limits[BLOCK] and ints[IN_TICK] == 0:
-            baseline.close_block(params, ints, floats, per_channel, ring)
+            for_living(params, living, floats)
+            leave_out(ints[baseline.IN_BLOCK], per_channel)
+            baseline.close_block(
+                floats[PARAMS:SCALARS], ints, floats, per_channel, ring
+            )
         if found == out.shape[0]:
             ints[TAKEN] = i + 1
             return found
     return found
+
+
+@compiled
+def for_living(params: FloatArray, living: int, floats: FloatArray) -> None:
+    """Write the params of the baseline for the channels that are not left out."""
+    # of the mean over channels, were their noise independent
+    spread = baseline.NOISE_SPREAD / math.sqrt(max(living, 1))
+    for k in range(4):
+        factor = k in (baseline.ON, baseline.OFF)
+        floats[PARAMS + k] = 1.0 + params[k] * spread if factor else params[k]
+
+
+@compiled
+def leave_out(size: int, per_channel: FloatArray) -> None:
+    """Make a block of a broken channel say what is known of it already."""
+    faults = per_channel[baseline.ROWS :]
+    for c in range(per_channel.shape[1]):
+        weight = per_channel[baseline.WEIGHT, c]
+        if weight > 0.0 and stuck.is_broken(c, faults):
+            per_channel[baseline.FIRST, c] = per_channel[baseline.CENTRE, c]
+            per_channel[baseline.TOTAL, c] = 0.0
+            per_channel[baseline.SQUARES, c] = size / weight / weight
+
+
+@compiled
+def any_broken(faults: FloatArray) -> float:
+    """Give 1 if a channel is left out that once worked."""
+    for c in range(faults.shape[1]):
+        if stuck.is_broken(c, faults):
+            return 1.0
+    return 0.0
 
 
 @compiled
@@ -206,8 +258,10 @@ def flush(
     out: FloatArray,
 ) -> int:
     """Bring the trigger up to the newest tick, and close what is open there."""
-    n_channels = ring.size // baseline.BLOCKS - baseline.RING_ROWS
-    half = (floats.size - SCALARS - baseline.ROWS * (n_channels // 2)) // 2
+    n_channels = (ring.size // baseline.BLOCKS - baseline.RING_ROWS) // 2
+    cut = floats.size - ROWS * n_channels
+    half = (cut - SCALARS) // 2
+    faults = floats[cut + baseline.ROWS * n_channels :].reshape(stuck.ROWS, n_channels)
     slots = ints[TRIGGER:OWN]
     peak = floats[PEAK : PEAK + 1]
     found = 0
@@ -222,8 +276,10 @@ def flush(
             limits,
             out[found],
         ):
+            out[found, trigger.SPAN_STUCK] = any_broken(faults)
             found += 1
     end = -(-ints[COUNT] // limits[TICK])
     if trigger.flush(end, slots, peak, limits, out[found]):
+        out[found, trigger.SPAN_STUCK] = any_broken(faults)
         found += 1
     return found

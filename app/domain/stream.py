@@ -55,13 +55,15 @@ class Readings:
 class Span:
     """``[onset, offset)`` in reading indices, with the peak of what triggered it.
 
-    `truncated` says that the span was closed because it reached the longest duration.
+    `truncated` says that the span was closed because it reached the longest duration;
+    `stuck`, that a channel which once worked was left out when it ended.
     """
 
     onset: int
     offset: int
     peak: float
     truncated: bool = False
+    stuck: bool = False
 
 
 class Flag(StrEnum):
@@ -71,6 +73,8 @@ class Flag(StrEnum):
     """Closed because readings are missing after it."""
     TRUNCATED = "truncated"
     """Closed because it reached the longest duration."""
+    STUCK = "stuck"
+    """A channel that once worked repeats one value and was left out."""
     REPAIRED = "repaired"
     """Some values were missing and were held from the last good one."""
     CLOCK = "clock"
