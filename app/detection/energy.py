@@ -186,7 +186,7 @@ def step(
             ):
                 if out[found, trigger.SPAN_TRUNCATED] > 0.0:
                     ints[baseline.CONTINUED] = slots[trigger.LAST_END]
-                out[found, trigger.SPAN_STUCK] = any_broken(faults)
+                out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
                 found += 1
         if ints[baseline.IN_BLOCK] >= limits[BLOCK] and ints[IN_TICK] == 0:
             for_living(params, living, floats)
@@ -220,15 +220,6 @@ def leave_out(size: int, per_channel: FloatArray) -> None:
             per_channel[baseline.FIRST, c] = per_channel[baseline.CENTRE, c]
             per_channel[baseline.TOTAL, c] = 0.0
             per_channel[baseline.SQUARES, c] = size / weight / weight
-
-
-@compiled
-def any_broken(faults: FloatArray) -> float:
-    """Give 1 if a channel is left out that once worked."""
-    for c in range(faults.shape[1]):
-        if stuck.is_broken(c, faults):
-            return 1.0
-    return 0.0
 
 
 @compiled
@@ -276,10 +267,10 @@ def flush(
             limits,
             out[found],
         ):
-            out[found, trigger.SPAN_STUCK] = any_broken(faults)
+            out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
             found += 1
     end = -(-ints[COUNT] // limits[TICK])
     if trigger.flush(end, slots, peak, limits, out[found]):
-        out[found, trigger.SPAN_STUCK] = any_broken(faults)
+        out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
         found += 1
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection import baseline, trigger
+from app.detection import baseline, stuck, trigger
 from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
@@ -47,7 +47,7 @@ LEAST_SPREAD = 0.25
 # params
 ON, OFF, ON_SHARE, OFF_SHARE, WEIGHT, LEAST = range(6)
 # limits, behind the trigger's
-TICK, BLOCK, ENOUGH, HALF = range(trigger.LIMITS, trigger.LIMITS + 4)
+TICK, BLOCK, ENOUGH, HALF, FLOOR = range(trigger.LIMITS, trigger.LIMITS + 5)
 # ints, behind the baseline's
 IN_TICK, TICKS, WHITENED, QUIET_SEEN, USUAL_SEEN = range(
     baseline.INTS, baseline.INTS + 5
@@ -58,7 +58,8 @@ PEAK, AWAY, LEVELS, BOUNDED, USUAL, THRESHOLD_ON, THRESHOLD_OFF = range(7)
 SCALARS = 7
 # floats: rows of a value a channel, then lower triangles, row by row
 MEAN, WHITE, FIRST, TOTAL = range(4)
-ROWS = 4
+FAULTS = 4
+ROWS = FAULTS + stuck.ROWS
 COVARIANCE, FACTOR, TICK_SUM, BLOCK_SUM = range(4)
 TRIANGLES = 4
 # ring: rows of a value a block, then a triangle for each part
@@ -77,8 +78,9 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
     comes or goes all count, and a channel's unit does not.  An event begins when the
     distance is ``on`` standard deviations above its usual, but not below ``on_share``
     of the way to its high ones; it ends at ``off`` and ``off_share`` in the same way.
-    One that reaches the longest duration is learnt as the new normal.  Memory is
-    constant, and grows with the square of the number of channels.
+    One that reaches the longest duration is learnt as the new normal.  A channel
+    that is `stuck` is left out.  Memory is constant, and grows with the square of the
+    number of channels.
 
     Parameters
     ----------
@@ -132,10 +134,11 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
     # were the readings normal and independent
     usual = math.sqrt(n_channels * (n_channels + 1) / (parts * tick))
     spread = max(LEAST_SPREAD, 1.0 / math.sqrt(n_channels * (n_channels + 1)))
+    floor = readings(stuck.FLOOR_SECONDS, rate_hz, stuck.FLOOR_READINGS)
     enough = max(baseline.ENOUGH, math.ceil(A_CHANNEL * (n_channels + 1) / block))
     plan = Plan(
         magic=b"MAHA",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.array(
@@ -148,12 +151,14 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
                 usual,
             ]
         ),
-        limits=np.append(numbers, [tick, block, enough, parts // 2]),
+        limits=np.append(numbers, [tick, block, enough, parts // 2, floor]),
         tick=tick,
         look_back=(parts + parts // 2 + 2) * tick,
     )
     triangle = n_channels * (n_channels + 1) // 2
     floats = np.zeros(SCALARS + ROWS * n_channels + TRIANGLES * triangle)
+    faults = floats[SCALARS + FAULTS * n_channels : SCALARS + ROWS * n_channels]
+    stuck.start(faults.reshape(stuck.ROWS, n_channels), floor)
     floats[THRESHOLD_ON] = floats[THRESHOLD_OFF] = math.inf
     ints = np.zeros(INTS, np.int64)
     ints[baseline.EVENT] = ints[baseline.CONTINUED] = trigger.NEVER
@@ -181,6 +186,7 @@ def step(
     parts = ring[RING:].reshape((ring.size - RING) // size, size)
     found = 0
     for i in range(ints[TAKEN], values.shape[0]):
+        stuck.see(values[i], per_channel[FAULTS:], limits[FLOOR])
         if ints[QUIET_SEEN] >= limits[ENOUGH]:
             whiten(values[i], per_channel, triangles[FACTOR], triangles[TICK_SUM])
         if ints[baseline.IN_BLOCK] == 0:
@@ -202,6 +208,7 @@ def step(
         close_tick(limits, ints, floats, triangles[TICK_SUM], parts)
         at = ints[TICKS] - 1 - limits[HALF]
         if at >= 0 and at_tick(at, limits, ints, floats, out[found]):
+            out[found, trigger.SPAN_STUCK] = stuck.any_broken(per_channel[FAULTS:])
             found += 1
         if ints[baseline.IN_BLOCK] >= limits[BLOCK]:
             close_block(params, limits, ints, floats, per_channel, triangles, rows)
@@ -250,6 +257,8 @@ def whiten(
             k += 1
         # the diagonal holds reciprocals
         white[i] = rest * factor[k]
+        if stuck.is_out(i, per_channel[FAULTS:]):
+            white[i] = 0.0
         k += 1
         squares += white[i] * white[i]
     most = MOST * reading.size
@@ -260,6 +269,9 @@ def whiten(
         for j in range(i + 1):
             total[k] += value * white[j]
             k += 1
+        if stuck.is_out(i, per_channel[FAULTS:]):
+            # what it would be on average if it worked
+            total[k - 1] += 1.0
 
 
 @compiled
@@ -365,18 +377,24 @@ def describe(
 ) -> float:
     """Turn the block's sums into its mean and covariance, in place; give its activity.
 
+    A broken channel says what is known of it already.
     `apart`: in an event, a steady level that is not quiet's is activity too.
     """
     activity = 0.0
     products = triangles[BLOCK_SUM]
+    faults = per_channel[FAULTS:]
     k = 0
     for i in range(per_channel.shape[1]):
         shift = per_channel[TOTAL, i] / size
         for j in range(i + 1):
             products[k] = products[k] / size - shift * per_channel[TOTAL, j] / size
+            if stuck.is_broken(i, faults) or stuck.is_broken(j, faults):
+                products[k] = triangles[COVARIANCE, k]
             k += 1
         variance = max(products[k - 1], 0.0)
         mean = per_channel[FIRST, i] + shift
+        if stuck.is_broken(i, faults):
+            mean = per_channel[MEAN, i]
         rounding = baseline.RESOLUTION * mean
         away = mean - per_channel[MEAN, i] if apart else 0.0
         activity += math.log(
@@ -387,6 +405,8 @@ def describe(
         )
     for i in range(per_channel.shape[1]):
         per_channel[TOTAL, i] = per_channel[FIRST, i] + per_channel[TOTAL, i] / size
+        if stuck.is_broken(i, faults):
+            per_channel[TOTAL, i] = per_channel[MEAN, i]
     return activity
 
 
@@ -426,6 +446,15 @@ def factorise(mean: FloatArray, covariance: FloatArray, factor: FloatArray) -> N
 
 
 @compiled
+def channels_of(size: int) -> int:
+    """Give the number of channels whose rows and triangles have that size."""
+    n = 1
+    while ROWS * n + TRIANGLES * (n * (n + 1) // 2) < size:
+        n += 1
+    return n
+
+
+@compiled
 def flush(
     params: FloatArray,
     limits: NDArray[Any],
@@ -436,11 +465,17 @@ def flush(
 ) -> int:
     """Bring the trigger up to the newest tick, and close what is open there."""
     found = 0
+    n_channels = channels_of(floats.size - SCALARS)
+    cut = SCALARS + ROWS * n_channels
+    faults = floats[cut - stuck.ROWS * n_channels : cut]
+    broken = stuck.any_broken(faults.reshape(stuck.ROWS, n_channels))
     for at in range(max(ints[TICKS] - limits[HALF], 0), ints[TICKS]):
         if at_tick(at, limits, ints, floats, out[found]):
+            out[found, trigger.SPAN_STUCK] = broken
             found += 1
     end = -(-ints[COUNT] // limits[TICK])
     peak = floats[PEAK : PEAK + 1]
     if trigger.flush(end, ints[TRIGGER:OWN], peak, limits, out[found]):
+        out[found, trigger.SPAN_STUCK] = broken
         found += 1
     return found

@@ -62,3 +62,22 @@ def is_out(c: int, channels: FloatArray) -> bool:
 def is_broken(c: int, channels: FloatArray) -> bool:
     """Say whether a channel is left out that once worked."""
     return bool(is_out(c, channels) and channels[CHANGES, c] > 0.0)
+
+
+@compiled
+def see(reading: FloatArray, channels: FloatArray, floor: int) -> None:
+    """Take a reading (n_channels,)."""
+    for c in range(reading.size):
+        if reading[c] == channels[LAST, c]:
+            channels[RUN, c] += 1.0
+        else:
+            changed(reading[c], c, channels, floor)
+
+
+@compiled
+def any_broken(channels: FloatArray) -> float:
+    """Give 1 if a channel is left out that once worked."""
+    for c in range(channels.shape[1]):
+        if is_broken(c, channels):
+            return 1.0
+    return 0.0

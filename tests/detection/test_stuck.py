@@ -57,8 +57,11 @@ def test_a_rest_that_ends_by_itself_makes_the_next_one_wait_longer():
     assert twice[:700].sum() > twice[700:].sum() > 0
 
 
-def spans(values, **more):
-    detector = build({"kind": "energy", **more}, RATE_HZ, values.shape[1])
+kinds = pytest.mark.parametrize("kind", ["energy", "mahalanobis"])
+
+
+def spans(values, kind="energy"):
+    detector = build({"kind": kind}, RATE_HZ, values.shape[1])
     return detector.update(values) + detector.flush()
 
 
@@ -75,11 +78,12 @@ def hits(found, truth):
     return sum(any(abs(s.onset - at) <= 25 for s in found) for at in truth)
 
 
+@kinds
 @pytest.mark.parametrize("value", [0.0, 2047.0])
-def test_a_channel_at_the_end_of_its_scale_costs_one_false_event_at_most(value):
+def test_a_channel_at_the_end_of_its_scale_costs_one_false_event_at_most(kind, value):
     values, truth = loud()
     values[2 * MINUTE + 650 :, 1] = value
-    found = spans(values)
+    found = spans(values, kind)
     assert hits(found, truth) == len(truth)
     assert len(found) <= len(truth) + 1
     assert all(s.offset - s.onset <= 250 for s in found)
@@ -102,40 +106,43 @@ def test_dead_channels_do_not_make_the_others_deaf():
     assert not any(s.stuck for s in found)
 
 
-def test_a_channel_that_comes_back_counts_again():
+@kinds
+def test_a_channel_that_comes_back_counts_again(kind):
     values, truth = loud(n_channels=2)
     values[1500:6000, 0] = 50.0
     values[6000:, 1] = values[6000, 1]
-    found = [s for s in spans(values) if s.onset > 6200]
+    found = [s for s in spans(values, kind) if s.onset > 6200]
     assert hits(found, [at for at in truth if at > 6200]) == len(found)
     assert found
 
 
-def test_an_hour_with_a_channel_that_breaks_has_no_more_than_one_event():
+@kinds
+def test_an_hour_in_which_two_channels_break_has_two_events_at_most(kind):
     values = np.random.default_rng(5).normal(0, 1, (60 * MINUTE, 6))
     values[20 * MINUTE :, 2] = 8.0
     values[40 * MINUTE :, 4] = -1000.0
-    found = spans(values)
+    found = spans(values, kind)
     assert len(found) <= 2
     assert all(s.offset - s.onset < 150 for s in found)
 
 
+@kinds
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31), cut=cuts)
-def test_faults_do_not_depend_on_cuts(seed, cut):
+def test_faults_do_not_depend_on_cuts(kind, seed, cut):
     rng = np.random.default_rng(seed)
     values = bursts(seed, 400, 3)
     for _ in range(4):
         at, c = int(rng.integers(400)), int(rng.integers(3))
         values[at : at + int(rng.integers(10, 150)), c] = rng.choice([0.0, 90.0])
-    whole = build(quick("energy"), QUICK_HZ, 3)
+    whole = build(quick(kind), QUICK_HZ, 3)
     expected = whole.update(values)
-    cutting = build(quick("energy"), QUICK_HZ, 3)
+    cutting = build(quick(kind), QUICK_HZ, 3)
     found = []
     for piece in pieces(400, cut):
         found += cutting.update(values[piece])
         state = cutting.state()
-        cutting = build(quick("energy"), QUICK_HZ, 3)
+        cutting = build(quick(kind), QUICK_HZ, 3)
         cutting.restore(state)
     assert found == expected
     assert cutting.state() == whole.state()

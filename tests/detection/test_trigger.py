@@ -24,7 +24,7 @@ def run(y, shortest=1, longest=1000, merge=0, reach=1000):
             found.append(tuple(span))
     if trigger.flush(len(y), ints, peak, bounds, span):
         found.append(tuple(span))
-    return [(int(a), int(b), p, bool(t)) for a, b, p, t in found]
+    return [(int(a), int(b), p, bool(t)) for a, b, p, t, _ in found]
 
 
 def naive(y, shortest, merge):
