@@ -3,8 +3,8 @@
     python -m benchmarks.ingest [--devices 200] [--seconds 6]
 
 Two servers on the same uvicorn and event loop: Onset, which receives, parses,
-numbers, detects and commits, and a bare FastAPI route that receives and parses
-a message.  The same frames are sent to both in turns, at the same rate, over as many
+numbers, detects and commits, and a bare FastAPI route that receives a message and parses
+it.  The same frames are sent to both in turns, at the same rate, over as many
 connections; what is compared is the processor time of the serving process a message,
 less what it uses while nobody sends.  PostgreSQL's own time is not in it.
 """
@@ -60,9 +60,7 @@ async def parse_only(websocket: WebSocket, device_id: str) -> None:
 class Sender(Line):
     """A connection that does not wait for a welcome where there is none."""
 
-    def __init__(
-        self, device: str, key: str, kind: str, boot: str, greets: bool
-    ) -> None:
+    def __init__(self, device: str, key: str, kind: str, boot: str, greets: bool):
         super().__init__(device, key, Tally(), boot)
         self.protocol, self.readings, _ = KINDS[kind]
         self.greets = greets

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     ExtraTreesClassifier,
@@ -27,7 +26,6 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from app.domain import Float32Array, FloatArray
 from app.learning.catalogue import EstimatorSpec
 from app.learning.dataset import Dataset
 from app.learning.ridge import SoftRidge
@@ -127,52 +125,6 @@ def recent_trees(seed: int, weights: Weights) -> Any:
     )
 
 
-class Columns:
-    """A fitted forest that reads some of the columns.
-
-    Parameters
-    ----------
-    forest : fitted scikit-learn forest
-    columns : int array (n_read,)
-    """
-
-    def __init__(self, forest: Any, columns: NDArray[np.int64]) -> None:
-        self.forest = forest
-        self.columns = columns
-        self.classes_ = forest.classes_
-
-    def predict_proba(self, table: Any) -> FloatArray:
-        """Return the probability of every mode, (n_rows, n_modes)."""
-        said: FloatArray = self.forest.predict_proba(table[:, self.columns])
-        return said
-
-
-def unlike(table: Float32Array) -> NDArray[np.int64]:
-    """Return columns that order the rows differently; of those that do alike, one.
-
-    To a tree they are the same column.  A window of one reading has its value a dozen
-    times, as mean, minimum, quantiles: a forest that draws columns by chance would see
-    little else.
-
-    Examples
-    --------
-    >>> unlike(np.array([[1, 1, 2, 5], [3, 9, 1, 5], [2, 4, 3, 5]], np.float32))
-    array([0, 2])
-    """
-    order = np.argsort(table, axis=0, kind="stable")
-    ranked = np.take_along_axis(table, order, axis=0)
-    steps = np.zeros(table.shape, dtype=np.int16)
-    steps[1:] = np.cumsum(ranked[1:] > ranked[:-1], axis=0)
-    ranks = np.empty_like(steps)
-    np.put_along_axis(ranks, order, steps, axis=0)
-    seen: dict[bytes, int] = {}
-    for i, column in enumerate(np.ascontiguousarray(ranks.T)):
-        seen.setdefault(column.tobytes(), i)
-    flat = seen.pop(bytes(2 * len(table)), None)  # says nothing
-    chosen = sorted(seen.values()) or [0 if flat is None else flat]
-    return np.array(chosen, dtype=np.int64)
-
-
 class Average:
     """The mean of fitted classifiers that may each know only some of the modes.
 
@@ -186,7 +138,7 @@ class Average:
         self.estimators_ = estimators_
         self.classes_ = np.arange(n_modes)
 
-    def predict_proba(self, table: Any) -> FloatArray:
+    def predict_proba(self, table: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the probability of every mode, (n_rows, n_modes)."""
         said = np.zeros((len(table), len(self.classes_)))
         for member in self.estimators_:

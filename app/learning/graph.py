@@ -24,7 +24,7 @@ from sklearn.pipeline import Pipeline
 
 from app.domain import FloatArray
 from app.errors import ArtefactError
-from app.learning.estimators import CLIP, Average, Columns, Modes
+from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
 
 INPUT, OUTPUT = "features", "probabilities"
@@ -90,8 +90,6 @@ def append(graph: Graph, fitted: Any) -> str:
         return _append_linear(graph, fitted)
     if isinstance(fitted, ExtraTreesClassifier):
         return _append_forest(graph, fitted)
-    if isinstance(fitted, Columns):
-        return _append_forest(graph, fitted.forest, fitted.columns)
     return _append_converted(graph, fitted)
 
 
@@ -126,17 +124,12 @@ def _append_linear(graph: Graph, fitted: Pipeline) -> str:
     return graph.node("MatMul", x, graph.constant(classes))
 
 
-def _append_forest(
-    graph: Graph, fitted: ExtraTreesClassifier, columns: NDArray[np.int64] | None = None
-) -> str:
-    """Add a forest; `columns` are those that it was shown, all of them if None."""
-    if columns is None:
-        columns = np.arange(fitted.n_features_in_)
+def _append_forest(graph: Graph, fitted: ExtraTreesClassifier) -> str:
     classes = graph.modes.matrix()[fitted.classes_.astype(int)]
-    lists: dict[str, list[NDArray[Any]]] = {}
+    columns: dict[str, list[NDArray[Any]]] = {}
 
     def put(name: str, values: NDArray[Any]) -> None:
-        lists.setdefault(name, []).append(values)
+        columns.setdefault(name, []).append(values)
 
     for number, member in enumerate(fitted.estimators_):
         tree = member.tree_
@@ -144,7 +137,7 @@ def _append_forest(
         ids = np.arange(tree.node_count)
         put("nodes_treeids", np.full(tree.node_count, number))
         put("nodes_nodeids", ids)
-        put("nodes_featureids", np.where(leaf, 0, columns[tree.feature]))
+        put("nodes_featureids", np.where(leaf, 0, tree.feature))
         put("nodes_values", np.where(leaf, 0.0, _at_most(tree.threshold)))
         put("nodes_truenodeids", np.where(leaf, 0, tree.children_left))
         put("nodes_falsenodeids", np.where(leaf, 0, tree.children_right))
@@ -163,7 +156,7 @@ def _append_forest(
         n_targets=len(graph.modes.classes),
         aggregate_function="SUM",
         post_transform="NONE",
-        **{name: np.concatenate(parts).tolist() for name, parts in lists.items()},
+        **{name: np.concatenate(parts).tolist() for name, parts in columns.items()},
     )
     return graph.node("Cast", said, to=TensorProto.DOUBLE)
 

@@ -21,12 +21,10 @@ from app.learning.dataset import Dataset
 from app.learning.estimators import (
     MAX_MODES,
     Average,
-    Columns,
     Modes,
     find_modes,
     make,
     recent_trees,
-    unlike,
     weigh,
 )
 from app.learning.train import Progress, Trained, require_classes
@@ -107,9 +105,8 @@ def _with_trees(linear: Any, rows: Dataset, modes: Modes, seed: int) -> Average:
     newest = rows.take(range(max(0, len(rows) - RECENT), len(rows)))
     target = modes.numbers(newest)
     weights = {i: w for i, w in weigh(newest, modes).items() if i in set(target)}
-    columns = unlike(newest.features)
-    forest = recent_trees(seed, weights).fit(newest.features[:, columns], target)
-    return Average([linear, Columns(forest, columns)], len(modes.names))
+    trees = recent_trees(seed, weights).fit(newest.features, target)
+    return Average([linear, trees], len(modes.names))
 
 
 def _why_restart(
