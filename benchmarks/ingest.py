@@ -2,11 +2,11 @@
 
     python -m benchmarks.ingest [--devices 200] [--seconds 6]
 
-Two servers on the same uvicorn and event loop: Onset, which receives, parses,
-numbers, detects and commits, and a bare FastAPI route that receives a message and parses
-it.  The same frames are sent to both in turns, at the same rate, over as many
-connections; what is compared is the processor time of the serving process a message,
-less what it uses while nobody sends.  PostgreSQL's own time is not in it.
+Two servers on the same uvicorn and event loop: Onset, which receives, parses, numbers,
+detects and commits, and a bare FastAPI route that receives a message and parses it.
+The same frames are sent to both in turns, at the same rate, over as many connections.
+What is compared is the processor time of the serving process a message, less what it
+uses while nobody sends.  PostgreSQL's own time is not in it.
 """
 
 from __future__ import annotations
