@@ -46,10 +46,11 @@ export function showJob(job) {
   element("job-progress").hidden = !running;
   if (job.state === "queued") element("job-progress").removeAttribute("value");
   else element("job-progress").value = job.progress;
-  element("job-text").textContent = inWords(job);
+  element("job-text").textContent = jobInWords(job);
 }
 
-function inWords({ state, stage, result, error }) {
+/** How a training goes, or went. */
+export function jobInWords({ state, stage, result, error }) {
   if (state === "queued") return "Waiting for the trainer.";
   if (state === "running") return `Training: ${stage || "begun"}`;
   if (state === "cancelled") return "The training was cancelled.";

@@ -2,6 +2,7 @@
 
 import { openEvent } from "./pages/event.js";
 import { openEvents } from "./pages/events.js";
+import { openModels } from "./pages/models.js";
 import { element } from "./words.js";
 
 /**
@@ -10,8 +11,9 @@ import { element } from "./words.js";
  */
 const PAGES = {
   events: { title: "Events", open: (...all) => (all[1].parts.length ? openEvent(...all) : openEvents(...all)) },
+  models: { title: "Models", open: openModels },
 };
-const JUMPS = { h: "", e: "events" };
+const JUMPS = { h: "", e: "events", m: "models" };
 
 export class Router {
   constructor(session, live) {

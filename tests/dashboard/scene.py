@@ -134,6 +134,7 @@ async def add_history(
     *,
     noise: float = 0.03,
     labelled: bool = True,
+    profile: Profile = PROFILE,
 ) -> dict[str, str]:
     """Store `n` events of a device, a minute apart, with what the champion says.
 
@@ -151,7 +152,7 @@ async def add_history(
                 id=uuid.uuid5(uuid.NAMESPACE_OID, f"{device}/{i}"),
                 device=device,
                 boot="history",
-                profile=PROFILE.name,
+                profile=profile.name,
                 detector_version=0,
                 onset_seq=1 + PERIOD * i,
                 offset_seq=1 + PERIOD * i + LENGTH,
@@ -167,10 +168,10 @@ async def add_history(
     engine = database.create(served.database_url, pool_size=2)
     try:
         async with engine.begin() as conn:
-            await profiles.put(conn, PROFILE, None)
-            await devices.put(conn, device, PROFILE.name)
+            await profiles.put(conn, profile, None)
+            await devices.put(conn, device, profile.name)
             await events.add(conn, made)
-            champion = await models.champion(conn, PROFILE.name)
+            champion = await models.champion(conn, profile.name)
             if champion is not None:
                 model = load(Artefacts(served.models), champion)
                 said = [(e.id, classify(model, e.window, ROLL, ROLL)) for e in made]

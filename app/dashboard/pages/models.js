@@ -1,0 +1,199 @@
+// The models of a profile: their timeline, one against the champion, and who is to serve.
+
+import { get, post, remove } from "../api.js";
+import { askFor } from "../dialog.js";
+import { jobInWords } from "../models.js";
+import { Timeline } from "../timeline.js";
+import { classBars, confusion, inASentence, numbersOf } from "../verdict.js";
+import { atDay, button, make, percent, sentence, shortly, toast } from "../words.js";
+
+const MOST_VERSIONS = 200;
+const MODES = [["", "as the profile says"], "full", "incremental", "online"];
+
+export function openModels(place, { parts: [version] }, session) {
+  const page = new ModelsPage(place, Number(version) || null, session);
+  session.guarded(() => page.load());
+  return page;
+}
+
+class ModelsPage {
+  constructor(place, chosen, session) {
+    this.session = session;
+    this.chosen = chosen;
+    this.versions = [];
+    this.timeline = new Timeline((version) => this.choose(version));
+    this.retrainButton = button("Retrain ", () => this.retrain());
+    this.retrainButton.append(make("kbd", "", "t"));
+    this.back = button("Roll back", () => this.rollBack(), "quiet");
+    this.job = make("section", "card job-card");
+    this.job.hidden = true;
+    this.bar = make("progress");
+    this.bar.max = 1;
+    this.bar.setAttribute("aria-label", "How far the training is");
+    this.said = make("p", "");
+    this.said.setAttribute("role", "status");
+    this.cancel = button("Cancel", () => session.guarded(() => remove(`/jobs/${this.jobId}`)), "quiet");
+    this.job.append(make("div", "job-line", this.said, this.cancel), this.bar);
+    this.serves = make("p", "note");
+    this.drift = make("ul", "drift");
+    this.detail = make("div", "detail");
+    const legend = make("p", "note legend", make("span", "", make("i", "held"), "on held-out events"), make("span", "", make("i", "later"), "on events labelled afterwards"));
+    place.replaceChildren(
+      make("div", "place-head", make("h2", "", "Models"), this.serves, make("span", "pair", this.back, this.retrainButton)),
+      this.job,
+      make("section", "card", make("h3", "", "Accuracy by version"), this.timeline.node, legend),
+      this.detail,
+      make("section", "card", make("h3", "", "Drift"), this.drift),
+    );
+    this.keys = new Map([
+      ["t", () => this.retrain()], ["j", () => this.step(-1)], ["k", () => this.step(1)],
+      ["ArrowLeft", () => this.step(-1)], ["ArrowRight", () => this.step(1)], ["p", () => this.promote()], ["b", () => this.rollBack()],
+    ]);
+  }
+
+  get name() { return encodeURIComponent(this.session.profile.name); }
+
+  async load() {
+    const { profile } = this.session;
+    const [models, status, history, jobs] = await Promise.all([
+      get("/models", { profile: profile.name, limit: MOST_VERSIONS }),
+      get(`/profiles/${this.name}/status`),
+      get(`/profiles/${this.name}/history`),
+      get("/jobs", { profile: profile.name, limit: 1 }),
+    ]);
+    if (this.closed) return;
+    this.versions = models.items.reverse();
+    this.champion = status.champion?.version ?? null;
+    this.later = new Map(status.accuracy.map((one) => [one.model_version, one]));
+    this.history = history.items;
+    const [now] = this.history;
+    this.serves.textContent = now ? `v${now.version} serves since ${shortly(now.at)}` : "";
+    this.back.disabled = !now?.previous;
+    this.showJob(jobs.items[0] ?? null);
+    this.show();
+    await this.session.guarded(() => this.showDrift());
+  }
+
+  show() {
+    const known = this.versions.some((one) => one.version === this.chosen);
+    if (!known) this.chosen = this.versions.at(-1)?.version ?? null;
+    const served = new Set(this.history.map((one) => one.version));
+    this.timeline.show(this.versions, this.later, served, this.chosen);
+    const model = this.versions.find((one) => one.version === this.chosen);
+    if (model) this.showVersion(model);
+    else this.detail.replaceChildren(make("p", "empty", "No model yet. Label some events, and the first one is trained."));
+  }
+
+  showVersion(model) {
+    const { version, state, estimator, kind, parent, created_at, reason, report } = model;
+    const acts = make("div", "acts");
+    if (version !== this.champion) {
+      const act = button("Let it serve ", () => this.promote());
+      act.append(make("kbd", "", "p"));
+      acts.append(act);
+    }
+    const facts = [kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
+    const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
+    const stays = byPeople.map((one) => make("li", "",
+      make("time", "", shortly(one.at)), make("span", "", make("b", "", one.act === "rollback" ? "Rolled back to" : "Promoted"), ` by ${one.by}: ${one.reason}`)));
+    this.detail.replaceChildren(
+      make("section", "card", make("div", "card-head", make("h3", "", `Version ${version}`, make("span", `badge ${state}`, state)), acts),
+        make("div", "judged", make("div", "", make("p", "sentence", inASentence(model)), make("p", "", `${sentence(reason)}.`),
+          make("p", "note", `${facts.join(" · ")} · ${atDay(created_at)}`), make("ol", "steps", ...stays)), numbersOf(model))),
+      make("section", "card", make("h3", "", "Class by class"), classBars(model)),
+      make("section", "card", make("h3", "", "What it takes for what"), confusion(model)),
+    );
+    for (const card of [...this.detail.children].slice(1)) card.hidden = !report?.holdout?.n;
+  }
+
+  choose(version) {
+    this.chosen = version;
+    history.replaceState(null, "", `#/models/${version}`);
+    this.show();
+    this.timeline.node.querySelector("[aria-pressed=true]")?.focus();
+  }
+
+  step(by) {
+    const at = this.versions.findIndex((one) => one.version === this.chosen);
+    const next = this.versions[at + by];
+    if (next) this.choose(next.version);
+  }
+
+  async showDrift() {
+    const found = await get(`/profiles/${this.name}/drift`).catch((error) => {
+      if (error.status === 409 || error.status === 404) return { signals: [{ sentence: error.message }] };
+      throw error;
+    });
+    if (this.closed) return;
+    this.drift.replaceChildren(...found.signals.map(({ alarm, sentence: said }) => make("li", alarm ? "alarm" : "", said)));
+  }
+
+  async retrain() {
+    const asked = await askFor({
+      title: "Retrain", act: "Retrain",
+      text: "The challenger and the champion answer the same held-out events; the better one serves.",
+      fields: [
+        { name: "reason", label: "Why", value: "asked for on the page" },
+        { name: "mode", label: "How", options: MODES },
+        { name: "promote", label: "If it is better", options: [["", "as the profile says"], ["auto", "let it serve"], ["never", "keep it as a candidate"]] },
+      ],
+    });
+    if (!asked) return;
+    const body = Object.fromEntries(Object.entries({ profile: this.session.profile.name, ...asked }).filter(([, value]) => value));
+    await this.session.guarded(async () => this.showJob(await post("/retrain", body)));
+  }
+
+  async promote() {
+    const { chosen: version, champion } = this;
+    if (version === null || version === champion) return;
+    const asked = await askFor({
+      title: `Let version ${version} serve`, act: "Promote",
+      text: champion ? `It follows version ${champion}. Devices get its answers within seconds.` : "Devices get its answers within seconds.",
+      fields: [{ name: "reason", label: "Why" }],
+    });
+    if (!asked) return;
+    const body = champion ? { ...asked, expected: champion } : asked;
+    await this.session.guarded(() => post(`/models/${version}/promote`, body));
+    await this.session.guarded(() => this.load());
+  }
+
+  async rollBack() {
+    const [now] = this.history ?? [];
+    if (!now?.previous) return;
+    const asked = await askFor({
+      title: "Roll back", act: "Roll back", bad: true,
+      text: `Version ${now.version} stops to serve, the one before it serves again.`,
+      fields: [{ name: "reason", label: "Why" }],
+    });
+    if (!asked) return;
+    await this.session.guarded(async () => {
+      const { version } = await post(`/profiles/${this.name}/rollback`, { ...asked, expected: now.version });
+      toast(`Version ${version} serves again.`, { good: true });
+      this.chosen = version;
+    });
+    await this.session.guarded(() => this.load());
+  }
+
+  showJob(job) {
+    const running = job?.state === "queued" || job?.state === "running";
+    const fresh = job?.ended_at && Date.now() - new Date(job.ended_at) < 600_000;
+    this.job.hidden = !running && !fresh;
+    this.retrainButton.disabled = running;
+    if (!job) return;
+    this.jobId = job.id;
+    this.cancel.hidden = this.bar.hidden = !running;
+    if (job.state === "queued") this.bar.removeAttribute("value");
+    else this.bar.value = job.progress;
+    this.said.textContent = job.state === "running" ? `${jobInWords(job)} · ${percent(job.progress)}` : jobInWords(job);
+  }
+
+  heard(kind, data) {
+    if (kind === "job" && (data.state === "queued" || data.state === "running")) this.showJob(data);
+    else if (kind === "job") {
+      this.chosen = null; // the newest is what one waited for
+      this.session.guarded(() => this.load());
+    } else if (kind === "model") this.session.guarded(() => this.load());
+  }
+
+  close() { this.closed = true; }
+}

@@ -1,0 +1,125 @@
+// One version against the champion of its day: the verdict, class by class, and its errors.
+
+import { hueOf } from "./colour.js";
+import { button, make, number, percent, sentence } from "./words.js";
+
+const VERDICTS = {
+  promote: "is the better bet", hold: "is not better", reject: "is worse", not_enough_evidence: "cannot be told from the champion yet",
+};
+const SCORES = [["f1", "F1"], ["recall", "Recall"], ["precision", "Precision"]];
+
+/** The verdict as a person would say it. */
+export function inASentence({ version, verdict, report, state }) {
+  const { holdout: ours, champion_holdout: theirs } = report ?? {};
+  const subject = `Version ${version}`;
+  if (!ours?.n) return state === "champion" ? `${subject} serves; it was not judged on held-out events.` : `${subject} was not judged on held-out events.`;
+  const right = `it is right on ${percent(ours.accuracy)} of ${ours.n} events that it had never seen`;
+  if (!theirs?.n) return `${subject} was the first: ${right}; always saying the most frequent class is right on ${percent(ours.majority)}.`;
+  return `${subject} ${VERDICTS[verdict] ?? verdict}: ${right}, the champion of its day on ${percent(theirs.accuracy)}.`;
+}
+
+export function numbersOf({ report }) {
+  const { holdout: ours, champion_holdout: theirs, n_train } = report ?? {};
+  if (!ours?.n) return make("p", "empty", "There is no report: nothing was held out, or it was trained elsewhere.");
+  const line = (name, of, form, better) => {
+    const [mine, other] = [of(ours), theirs?.n ? of(theirs) : null];
+    const wins = other !== null && better * (mine - other) > 1e-9;
+    return make("tr", "", Object.assign(make("th", "", name), { scope: "row" }),
+      make("td", wins ? "wins" : "", form(mine)), make("td", "", other === null ? "–" : form(other)));
+  };
+  const exact = (value) => value.toFixed(3);
+  const head = make("tr", "", ...["", "This version", "Champion then"].map((name) => {
+    const cell = make(name ? "th" : "td", "", name);
+    if (name) cell.scope = "col";
+    return cell;
+  }));
+  const table = make("table", "numbers", make("thead", "", head), make("tbody", "",
+    line("Accuracy", (r) => r.accuracy, percent, 1), line("Macro F1", (r) => r.macro_f1, exact, 1),
+    line("Calibration error", (r) => r.ece, exact, -1), line("Brier score", (r) => r.brier, exact, -1)));
+  const learnt = n_train ? `Learnt from ${number(n_train)} events; ` : "";
+  return make("div", "", table, make("p", "note", `${learnt}answers below ${percent(ours.unknown_below)} are called unknown.`));
+}
+
+/** Bars: a class each, this version above the champion of its day. */
+export function classBars({ report }) {
+  const { holdout: ours, champion_holdout: theirs } = report ?? {};
+  const node = make("div", "class-bars");
+  if (!ours?.n) return node;
+  const list = make("ol");
+  const pick = (key) => {
+    for (const one of tabs.children) one.setAttribute("aria-pressed", String(one.dataset.key === key));
+    list.replaceChildren(...ours.classes.map((name) => {
+      const mine = ours.per_class[name];
+      const other = theirs?.n ? theirs.per_class[name] : null;
+      const item = make("li", "", make("span", "name", name, make("small", "", `n ${mine.n}`)),
+        make("span", "pair-of", bar("ours", mine[key]), ...(other ? [bar("theirs", other[key])] : [])));
+      item.style.setProperty("--hue", hueOf(name));
+      item.setAttribute("aria-label", `${name}: ${percent(mine[key])}${other ? `, champion then ${percent(other[key])}` : ""}`);
+      return item;
+    }));
+  };
+  const tabs = make("div", "tabs", ...SCORES.map(([key, name]) => {
+    const tab = button(name, () => pick(key), "quiet");
+    tab.dataset.key = key;
+    return tab;
+  }));
+  tabs.setAttribute("role", "group");
+  tabs.setAttribute("aria-label", "Which score");
+  node.append(tabs, list);
+  if (theirs?.n) node.append(make("p", "note legend", make("span", "", make("i", "ours"), "this version"), make("span", "", make("i", "theirs"), "champion then")));
+  pick("f1");
+  return node;
+}
+
+function bar(kind, share) {
+  const fill = make("span", `fill ${kind}`);
+  fill.style.width = `${100 * share}%`;
+  return make("span", "line", make("span", "rail", fill), make("b", "", percent(share)));
+}
+
+/** What it took for what: a row for each truth, a column for each answer. */
+export function confusion({ report }) {
+  const { holdout: ours, champion_holdout: theirs } = report ?? {};
+  const node = make("div", "confusion");
+  if (!ours?.n) return node;
+  const holder = make("div", "confusion-scroll");
+  holder.tabIndex = 0;
+  holder.setAttribute("role", "region");
+  holder.setAttribute("aria-label", "Confusion matrix");
+  const show = (of, chosen) => {
+    holder.replaceChildren(matrix(of));
+    for (const one of tabs.children) one.setAttribute("aria-pressed", String(one === chosen));
+  };
+  const tabs = make("div", "tabs");
+  tabs.setAttribute("role", "group");
+  tabs.setAttribute("aria-label", "Whose errors");
+  const mine = button("This version", () => show(ours, mine), "quiet");
+  tabs.append(mine);
+  if (theirs?.n) {
+    const other = button("Champion then", () => show(theirs, other), "quiet");
+    tabs.append(other);
+  }
+  node.append(tabs, holder);
+  show(ours, mine);
+  return node;
+}
+
+function matrix({ classes, confusion: counts }) {
+  const cell = (tag, scope, text) => {
+    const made = make(tag, "", text);
+    if (scope) made.scope = scope;
+    return made;
+  };
+  const head = make("tr", "", cell("td", "", ""), ...classes.map((name) => cell("th", "col", name)));
+  const rows = counts.map((row, i) => {
+    const all = row.reduce((sum, n) => sum + n, 0);
+    return make("tr", "", cell("th", "row", classes[i]), ...row.map((n, j) => {
+      const made = make("td", i === j ? "hit" : n ? "miss" : "", n ? number(n) : "·");
+      made.style.setProperty("--share", all ? (n / all).toFixed(3) : "0");
+      made.title = `${sentence(classes[i])} called ${classes[j]}: ${n} of ${all}`;
+      return made;
+    }));
+  });
+  const table = make("table", "matrix", make("caption", "note", "rows: what it was · columns: what was said"), make("thead", "", head), make("tbody", "", ...rows));
+  return table;
+}
