@@ -24,6 +24,7 @@ from app.service.admin import ensure_admin_key
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.commit import GroupCommit, Pace
+from app.service.detectors import Detectors
 from app.service.feed import Feed
 from app.service.hub import Hub, Message
 from app.service.ingest import Ingest
@@ -147,8 +148,14 @@ def _build(
             eager=settings.eager_streams,
         ),
     )
+    detectors = Detectors(engine, settings.poll_interval_seconds)
     shared = Shared(
-        champions, commit, hub, metrics, settings.provisional_interval_seconds
+        champions,
+        commit,
+        hub,
+        metrics,
+        settings.provisional_interval_seconds,
+        detectors,
     )
     sockets = Sockets(
         ingest=Ingest(engine, shared),
@@ -169,6 +176,7 @@ def _build(
     feed = Feed(engine, url, hub, sockets.newest)
     background.start("commit", commit.run)
     background.start("champions", lambda: champions.run(url))
+    background.start("detectors", lambda: detectors.run(url))
     background.start("feed", feed.run)
     told = Webhooks(
         engine,

@@ -89,7 +89,7 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
         0,
         reach,
     )
-    warm = ticks.BEHIND + baseline.ENOUGH * block // tick
+    warm = ticks.BEHIND
     plan = Plan(
         magic=b"SCRD",
         version=1,
@@ -97,7 +97,7 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
         flush=flush,
         params=np.concatenate(
             [
-                ticks.LEVELS,
+                ticks.NO_THRESHOLDS,
                 [number(settings, "change"), number(settings, "lean")],
                 model.flat(),
             ]
@@ -301,5 +301,5 @@ def joined(
         readings(REACH_SECONDS, ticks_hz, 1),
     )
     out = np.zeros((len(odds) + 1, 2), np.int64)
-    params = np.append(ticks.LEVELS, [change, lean])
+    params = np.append(ticks.NO_THRESHOLDS, [change, lean])
     return out[: join(np.ascontiguousarray(odds, np.float64), params, spans, out)]

@@ -2,9 +2,8 @@
 
 Readings are summed up to ticks.  A tick's row describes it relative to the noise floor
 of the stream's own recent past (`baseline`): over all channels the mean and the
-largest of how far the values are away and of how much they change, and where that
-distance is between the stream's own low and high levels; of every channel its level and
-its spread.  The features of a tick are the means of those rows over windows
+largest of how far the values are away and of how much they change; of every channel its
+level and its spread.  The features of a tick are the means of those rows over windows
 before, at and after it, so they are known `AHEAD` ticks late.
 """
 
@@ -35,7 +34,7 @@ AHEAD = int(EDGES[-1]) - 1
 BEHIND = -int(EDGES[0])
 KEPT = BEHIND + AHEAD + 1
 """Rows in memory."""
-OVERALL = 5
+OVERALL = 4
 """Values of a row that are of no single channel."""
 LEAST_SPREAD = 0.05
 """Of a channel's noise floor, its spread has at least."""
@@ -46,12 +45,8 @@ INTS = baseline.INTS + 2
 # floats of `baseline`, then rows of a value a channel: those of `baseline`, then
 BEGAN, SUM, SQUARE, AWAY, MOVED, LAST = range(baseline.ROWS, baseline.ROWS + 6)
 ROWS = baseline.ROWS + 6
-# what `baseline` is to give as thresholds: the high level, and the low one
-LEVELS = np.array([0.0, 0.0, 1.0, 0.0])
-MOST = 1e3
-"""Noise floors that one channel may count at most, so that none blinds the others."""
-BEYOND = 2.0
-"""Of the way from low to high, the relative level is at most."""
+# params that `baseline` wants, for thresholds that nobody reads
+NO_THRESHOLDS = np.zeros(4)
 
 
 def tick_readings(rate_hz: float) -> int:
@@ -136,12 +131,7 @@ def take(
     ints[IN_TICK] += 1
     if ints[IN_TICK] < tick:
         return False
-    row = rows[ints[TICKS] % KEPT]
-    level = describe(tick, per_channel, row)
-    scalars[baseline.LEVELS] += level * tick
-    row[4] = relative(
-        level, scalars[baseline.THRESHOLD_OFF], scalars[baseline.THRESHOLD_ON]
-    )
+    describe(tick, per_channel, rows[ints[TICKS] % KEPT])
     ints[TICKS] += 1
     ints[IN_TICK] = 0
     if ints[baseline.IN_BLOCK] >= block:
@@ -150,26 +140,13 @@ def take(
 
 
 @compiled
-def relative(level: float, low: float, high: float) -> float:
-    """Say where a level is between two, 0..1 and a bit beyond; in square roots."""
-    if low <= 0.0:
-        return 0.0
-    bottom, top = math.sqrt(low), math.sqrt(high)
-    way = (math.sqrt(level) - bottom) / max(top - bottom, 0.1 * bottom)
-    return float(min(max(way, -1.0), BEYOND))
-
-
-@compiled
-def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> float:
-    """Write the row of a tick that is complete; give its level in noise floors."""
+def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> None:
+    """Write the row of a tick that is complete."""
     n_channels = per_channel.shape[1]
-    level = 0.0
     away_sum, away_most, moved_sum, moved_most = 0.0, 0.0, 0.0, 0.0
     for c in range(n_channels):
         weight = per_channel[baseline.WEIGHT, c]
-        floors = per_channel[AWAY, c] / tick * weight
-        level += min(floors, MOST)
-        away = math.log1p(floors)
+        away = math.log1p(per_channel[AWAY, c] / tick * weight)
         moved = math.log1p(per_channel[MOVED, c] / tick * weight)
         away_sum += away
         moved_sum += moved
@@ -177,8 +154,8 @@ def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> float:
         moved_most = max(moved_most, moved)
         shift = per_channel[SUM, c] / tick
         z = (per_channel[BEGAN, c] + shift - per_channel[baseline.CENTRE, c]) * weight
-        distance = math.log1p(abs(z))
-        row[OVERALL + c] = distance if z > 0.0 else -distance
+        level = math.log1p(abs(z))
+        row[OVERALL + c] = level if z > 0.0 else -level
         variance = max(per_channel[SQUARE, c] / tick - shift * shift, 0.0)
         least = LEAST_SPREAD / weight if weight > 0.0 else 0.0
         row[OVERALL + n_channels + c] = 0.5 * math.log(
@@ -188,7 +165,6 @@ def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> float:
     row[1] = away_most
     row[2] = moved_sum / n_channels
     row[3] = moved_most
-    return float(level / n_channels)
 
 
 @compiled
@@ -244,7 +220,7 @@ def features_of(values: FloatArray, rate_hz: float) -> FloatArray:
     Examples
     --------
     >>> features_of(np.zeros((50, 2)), 50.0).shape
-    (10, 54)
+    (10, 48)
     """
     n_channels = values.shape[1]
     tick = tick_readings(rate_hz)
@@ -258,7 +234,7 @@ def features_of(values: FloatArray, rate_hz: float) -> FloatArray:
         ints,
         np.zeros(baseline.SCALARS),
         np.zeros((ROWS, n_channels)),
-        LEVELS,
+        NO_THRESHOLDS,
         ring(n_channels),
         features,
     )

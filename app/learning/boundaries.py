@@ -13,6 +13,7 @@ nothing, and those of no event, say that there is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,15 +29,14 @@ from app.domain import Float32Array, FloatArray, Json
 from app.domain.overlap import match
 from app.errors import CannotLearn
 from app.learning.compare import Comparison, Counts, compare_detections, stretches
-from app.learning.scorer import MIXTURES, PLAIN, TREES, Members, learn
+from app.learning.scorer import MIXED, MIXTURES, PLAIN, TREES, Members, learn
 
 Report = Callable[[str, float], None]
 
 CHANGES = (2.0, 4.0, 6.0, 9.0, 13.0)
 LEANS = (-0.6, -0.3, 0.0, 0.3, 0.6)
-LEAN_COSTS = 0.05
-"""Event F1 that a lean of 1 must be worth: what is right for some people may be wrong
-for others."""
+SURE_ERRORS = 1.5
+"""Standard errors of an event F1 that a choice must be better than the usual one."""
 USUAL = (2, 2)
 """Indices of what is taken where nothing can be chosen."""
 MIN_SECONDS = 0.5
@@ -325,19 +325,25 @@ def _table(part: _Part, choices: Sequence[str], rate_hz: float) -> FloatArray:
 
 
 def _choose(counts: FloatArray, choices: Sequence[str]) -> tuple[str, int, int]:
-    """Choose by event F1: the mixture on average, then the best place with its like.
+    """Choose by event F1, but leave what is usual only for a difference that counts.
 
-    An average over neighbours is no accident of a few events.
+    Few events prefer this or that by accident.  Places are compared with their
+    neighbours, mixtures by their mean over places.
     """
     if len(choices) == 1:
         return choices[0], *USUAL
+    margin = SURE_ERRORS * 0.5 / math.sqrt(max(float(counts[0, 0, 0, 2]), 1.0))
     f1 = 2.0 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1.0)
-    best = int(f1[:, :, 1:-1].mean(axis=(1, 2)).argmax())
-    merit = f1[best] - LEAN_COSTS * np.abs(LEANS)
-    padded = np.pad(merit, 1, mode="edge")
-    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-    i, j = np.unravel_index(around.mean(axis=(2, 3)).argmax(), f1[best].shape)
-    return choices[best], int(i), int(j)
+    means = f1[:, :, 1:-1].mean(axis=(1, 2))
+    best, usual = int(means.argmax()), choices.index(MIXED)
+    if means[best] < means[usual] + margin:
+        best = usual
+    padded = np.pad(f1[best], 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3)).mean(axis=(2, 3))
+    place = np.unravel_index(around.argmax(), around.shape)
+    if around[place] < around[USUAL] + margin:
+        return choices[best], *USUAL
+    return choices[best], int(place[0]), int(place[1])
 
 
 def _judge(

@@ -25,13 +25,14 @@ TREES = 2
 """Boosted members, of different seeds."""
 MEMBERS = len(STRENGTHS) + TREES
 PLAIN = "linear 0.01"
+MIXED = "linear 0.003 and trees"
 MIXTURES: Mapping[str, tuple[float, ...]] = {
     "linear 0.003": (1.0, 0.0, 0.0, 0.0, 0.0),
     PLAIN: (0.0, 1.0, 0.0, 0.0, 0.0),
     "linear 0.03": (0.0, 0.0, 1.0, 0.0, 0.0),
     "trees": (0.0, 0.0, 0.0, 0.5, 0.5),
     "linear 0.01 and trees": (0.0, 0.5, 0.0, 0.25, 0.25),
-    "linear 0.003 and trees": (0.5, 0.0, 0.0, 0.25, 0.25),
+    MIXED: (0.5, 0.0, 0.0, 0.25, 0.25),
 }
 """Shares of the members."""
 BINS = 64

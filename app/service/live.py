@@ -6,6 +6,7 @@ at once, the rest for the group commit.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -29,6 +30,7 @@ from app.domain import (
 from app.learning.model import classify
 from app.service.champion import Champions
 from app.service.commit import GroupCommit
+from app.service.detectors import Detectors
 from app.service.hub import Hub, Message
 from app.service.metrics import Metrics
 from app.store.streams import StreamCommit, StreamRow
@@ -70,6 +72,8 @@ class Shared:
     hub: Hub
     metrics: Metrics
     provisional_seconds: float
+    detectors: Detectors | None = None
+    """None: streams keep the detector that they began with."""
 
 
 class LiveStream:
@@ -88,6 +92,7 @@ class LiveStream:
     ) -> None:
         self.profile = profile
         self.version = version
+        self._version_since = time.monotonic()
         self.device = device
         self.boot = boot
         self.generation = row.generation
@@ -186,8 +191,30 @@ class LiveStream:
         provisional = self._provisional()
         if provisional is not None:
             said.append(provisional)
+        self._follow()
         self._touch()
         return said
+
+    def _follow(self) -> None:
+        """Go on with the detector that serves by now, unless an event is open."""
+        if self._shared.detectors is None or self._stream.open_from() is not None:
+            return
+        version = self._shared.detectors.newer(self.version, self._version_since)
+        if version is None:
+            return
+        why = f"detector version {self.version.number} was followed by {version.number}"
+        at = self._stream.next_seq
+        self._stream.close(Flag.GAP)  # nothing is open: it has nothing to say
+        fresh = Stream(self.profile, version, self.device, self.boot)
+        fresh.skip(at, why)
+        fresh.take_gaps()
+        self._gaps += [*self._stream.take_gaps(), Gap(at, at, why)]
+        missing = int(self._stream.missing.sum()) - self._missing
+        self._shared.metrics.missing_values.inc(missing)
+        self._missing = 0
+        self._held_to = 0
+        self._stream, self.version = fresh, version
+        self._version_since = time.monotonic()
 
     def _ended(self, event: Event) -> Answer | None:
         self._events.append(event)

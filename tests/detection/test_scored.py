@@ -99,7 +99,7 @@ def test_features_of_a_tick_are_plain_means_over_windows():
         rows = slice(at + ticks.EDGES[w], at + ticks.EDGES[w + 1])
         mean = features[at, w, ticks.OVERALL + 2 :]
         assert np.allclose(mean, spread[rows].mean(axis=0), atol=0.1)
-    assert features.shape[2] == ticks.width(2) == 9
+    assert features.shape[2] == ticks.width(2) == 8
 
 
 def test_features_do_not_depend_on_what_comes_more_than_a_second_later():

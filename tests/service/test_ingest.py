@@ -14,11 +14,12 @@ from app.detection import Stream
 from app.domain import Channel, Event, Json, Profile, Readings, RetrainPolicy
 from app.service.commit import GroupCommit, Pace
 from app.service.connection import Connection
+from app.service.detectors import Detectors
 from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import Shared
 from app.service.metrics import Metrics
-from app.store import devices, events, profiles, streams
+from app.store import devices, events, profiles, stream_list, streams
 from app.store import engine as database
 from app.wire.actions import Limits
 from app.wire.frames import JSON
@@ -40,6 +41,7 @@ class Service:
     commit: GroupCommit
     ingest: Ingest
     metrics: Metrics
+    detectors: Detectors
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     async def connect(self, device: str = "band-1", window: int = 4096) -> "Line":
@@ -99,9 +101,10 @@ async def service(database_url: str) -> AsyncIterator[Service]:
         await devices.put(conn, "band-1", PROFILE.name)
     metrics = Metrics()
     commit = GroupCommit(engine, metrics, Pace(0.005, 0.05))
-    shared = Shared(NoModels(), commit, Hub(), metrics, 1.0)
+    serving = Detectors(engine)
+    shared = Shared(NoModels(), commit, Hub(), metrics, 1.0, serving)
     running = asyncio.create_task(commit.run())
-    yield Service(engine, commit, Ingest(engine, shared), metrics)
+    yield Service(engine, commit, Ingest(engine, shared), metrics, serving)
     running.cancel()
     await engine.dispose()
 
@@ -282,3 +285,46 @@ async def test_each_stage_gives_on_what_it_took_or_says_that_it_dropped_it(
     assert count("events_detected") == count("predictions") + count(
         "events_unclassified"
     ) + count("predictions_failed")
+
+
+@pytest.mark.parametrize("changed_at", [1400, 1550])
+async def test_open_stream_goes_on_with_a_new_detector_between_two_events(
+    service: Service, changed_at: int
+):
+    """1400 lies in rest, 1550 in a burst: there the event ends first."""
+    values = signal()
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    await line.stream(values[:changed_at], 1, step=50)
+    async with service.engine.begin() as conn:
+        first = await profiles.detector(conn, PROFILE.name)
+        put = await profiles.put(conn, PROFILE, {"kind": "energy", "on": 7})
+    await service.detectors.refresh()
+    await line.stream(values[changed_at:], changed_at + 1, step=50)
+    await line.say(type="end")
+    await line.listening
+    async with service.engine.connect() as conn:
+        rows, _ = await events.list_(conn, events.EventFilter(), 100, None)
+        gaps = await stream_list.list_gaps(conn, "band-1", "b1")
+        (row,) = await streams.list_(conn, "band-1")
+    versions = [event.detector_version for event in rows]
+    assert versions == sorted(versions)
+    assert set(versions) == {first.number, put.detector.number}
+    assert versions.count(first.number) == (3 if changed_at == 1550 else 2)
+    assert not any("gap" in event.flags for event in rows)
+    assert row.detector_version == put.detector.number
+    why = f"detector version {first.number} was followed by {put.detector.number}"
+    assert [gap.why for gap in gaps] == [why]
+    assert gaps[0].first_seq == gaps[0].next_seq > changed_at
+
+
+async def test_stream_that_began_after_the_last_look_keeps_its_detector(
+    service: Service,
+):
+    await service.detectors.refresh()
+    async with service.engine.begin() as conn:
+        put = await profiles.put(conn, PROFILE, {"kind": "energy", "on": 7})
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    await line.stream(signal(200), 1)
+    assert line.connection._stream.version == put.detector
