@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
+from pydantic import Field
 
 from app.api.access import Caller, who
 from app.api.fields import (
@@ -15,6 +16,7 @@ from app.api.fields import (
     Number,
     Page,
     ProfilePath,
+    Text64,
     Text500,
     Time,
     example,
@@ -24,7 +26,7 @@ from app.api.profiles import Promote
 from app.api.state import State, current
 from app.detection.scores import shown
 from app.errors import ChampionMoved
-from app.service import fit
+from app.service import explore, fit
 from app.store import audit, detectors, profiles
 
 router = APIRouter(prefix="/profiles/{name}/detectors", tags=["Detectors"])
@@ -86,6 +88,19 @@ class DetectorActBody(Body):
     model_config = example({"reason": "fewer false alarms in the last week"})
 
 
+class ExploreBody(Body):
+    """What to vary of which settings; what is left out is as it serves."""
+
+    detector: dict[str, Any] | None = None
+    setting: Text64 | None = None
+    values: (
+        Annotated[list[float], Field(min_length=1, max_length=explore.MOST_VALUES)]
+        | None
+    ) = None
+
+    model_config = example({"setting": "on_share", "values": [0.3, 0.5, 0.7]})
+
+
 @router.get("")
 async def list_detectors(
     name: ProfilePath, state: Annotated[State, Depends(current)]
@@ -132,6 +147,31 @@ async def fit_detector(
         promote=body.promote,
         by=caller.name,
         reason=body.reason,
+    )
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return JobAnswer.model_validate(job)
+
+
+@router.post("/explore", status_code=202)
+async def explore_detector(
+    name: ProfilePath,
+    body: ExploreBody,
+    response: Response,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> JobAnswer:
+    """Find precision, recall and false alarms per hour over a threshold, as a job.
+
+    Over all recorded streams with labelled events.  409 while another exploration of
+    the profile is under way.
+    """
+    job = await explore.enqueue(
+        state.engine,
+        name,
+        detector=body.detector,
+        setting=body.setting,
+        values=body.values,
+        by=caller.name,
     )
     response.headers["Location"] = f"/jobs/{job.id}"
     return JobAnswer.model_validate(job)

@@ -43,7 +43,7 @@ SILENCE = 1e-30
 
 # params
 ON, OFF, ON_SHARE, OFF_SHARE = range(4)
-# ints, behind those of every detector
+# ints, behind those of every detector, which hold the trigger's
 IN_BLOCK, BLOCKS_SEEN, RECENT_SEEN, EVENT, CONTINUED, IN_EVENT = range(OWN, OWN + 6)
 INTS = OWN + 6
 # floats: first the scalars

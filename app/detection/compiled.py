@@ -18,3 +18,7 @@ class _Compile(Protocol):
 
 compiled: _Compile = njit(cache=True, nogil=True)
 """No ``fastmath``: the order of every addition is fixed, and so are the bits."""
+
+# numba's cache looks at a kernel's own file, not at those whose constants and kernels
+# it uses.  Who moves a slot in one file must change the files that count on it: the
+# `version` of every `Plan` there has to change anyway.

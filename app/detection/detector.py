@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.detection import trigger
 from app.detection.state import pack, unpack
-from app.domain import Float32Array, FloatArray, Span
+from app.domain import Float32Array, FloatArray, NearMiss, Span
 
 SPANS_A_CALL = 64
 """A kernel stops when it has found so many, and is called again for the rest."""
@@ -43,6 +43,9 @@ class Detector(Protocol):
     @property
     def open_onset(self) -> int | None:
         """Where the event that is not yet final began; None if there is none."""
+
+    def near_misses(self) -> list[NearMiss]:
+        """Give what nearly was an event, by index, oldest first; a bounded number."""
 
     def state(self) -> bytes:
         """Give everything that the future depends on, versioned."""
@@ -160,6 +163,19 @@ class CompiledDetector:
         if slots[TRIGGER + trigger.PHASE] == trigger.IDLE:
             return None
         return int(slots[TRIGGER + trigger.ONSET]) * self._plan.tick
+
+    def near_misses(self) -> list[NearMiss]:
+        """Give what nearly was an event, by index, oldest first; a bounded number."""
+        slots = self._ints[TRIGGER:OWN]
+        tick, count = self._plan.tick, int(slots[trigger.NEAR_COUNT])
+        rows = slots[trigger.NEARS :].reshape(trigger.NEAR_KEPT, trigger.NEAR_FIELDS)
+        return [
+            NearMiss(int(begin) * tick, int(end) * tick, int(peak) / 1000)
+            for begin, end, peak in (
+                rows[k % trigger.NEAR_KEPT]
+                for k in range(max(0, count - trigger.NEAR_KEPT), count)
+            )
+        ]
 
     def state(self) -> bytes:
         """Give everything that the future depends on, versioned."""

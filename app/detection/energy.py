@@ -98,7 +98,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     floor = readings(stuck.FLOOR_SECONDS, rate_hz, stuck.FLOOR_READINGS)
     plan = Plan(
         magic=b"ENGY",
-        version=2,
+        version=3,
         step=step,
         flush=flush,
         params=np.array(

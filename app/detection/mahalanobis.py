@@ -138,7 +138,7 @@ def mahalanobis(settings: Json, rate_hz: float, n_channels: int) -> CompiledDete
     enough = max(baseline.ENOUGH, math.ceil(A_CHANNEL * (n_channels + 1) / block))
     plan = Plan(
         magic=b"MAHA",
-        version=2,
+        version=3,
         step=step,
         flush=flush,
         params=np.array(

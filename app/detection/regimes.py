@@ -112,7 +112,7 @@ def regimes(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
     spread = math.sqrt(2.0 / (STATISTICS * n_channels))
     plan = Plan(
         magic=b"REGI",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.array(

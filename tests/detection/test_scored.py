@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.detection import build, scores, ticks
+from app.detection import build, scores, ticks, trigger
 from app.detection.scored import log_odds, walk
 from app.detection.scores import LEAF, Scorer, silent
 from app.errors import InvalidDetector
@@ -61,7 +61,8 @@ def test_walk_is_the_most_probable_sequence_of_two_states(seed):
         path.append(state)
         state = came[t, state]
     expected = np.flatnonzero(np.diff([0, *path[::-1], 0])).reshape(-1, 2).tolist()
-    slots, out = np.array([0, -1, -1, -1, 0]), np.zeros(4)
+    slots, out = np.zeros(trigger.SLOTS, np.int64), np.zeros(4)
+    trigger.start(slots)
     floats = np.zeros(5)
     limits = np.array([0, 10_000, 0, 9_998, 1, 1, 0, 0])
     params = np.array([0, 0, 0, 0, change, 0.0])

@@ -91,3 +91,36 @@ def test_a_span_is_given_as_soon_as_the_merge_gap_is_over():
         for tick, y in enumerate([4.0, 0.0, 0.0, 0.0, 0.0])
     ]
     assert said == [False, False, False, False, True]
+
+
+def nears_of(values, on=4.0, off=1.0, shortest=3):
+    slots, peak, span = (
+        np.zeros(trigger.SLOTS, np.int64),
+        np.zeros(1),
+        np.zeros(trigger.SPAN_FIELDS),
+    )
+    trigger.start(slots)
+    limits = np.array([shortest, 1000, 0, 2])
+    for tick, y in enumerate(values):
+        trigger.step(y, on, off, tick, slots, peak, limits, span)
+    count = int(slots[trigger.NEAR_COUNT])
+    rows = slots[trigger.NEARS :].reshape(-1, trigger.NEAR_FIELDS)
+    return count, rows.tolist()
+
+
+def test_what_rises_near_the_threshold_and_is_no_event_is_remembered():
+    count, rows = nears_of([0, 0, 2, 3, 2.5, 0, 0, 1.9, 0, 5, 5, 5, 5, 0, 0, 0])
+    assert count == 1
+    assert rows[0] == [2, 5, 750]
+
+
+def test_an_event_that_is_too_short_is_a_near_miss():
+    count, rows = nears_of([0, 0, 5, 0, 0, 0, 0])
+    assert (count, rows[0][2]) == (1, 1000)
+    assert rows[0][:2] == [2, 3]
+
+
+def test_only_the_newest_near_misses_are_remembered():
+    count, rows = nears_of([0, 3] * 20 + [0])
+    assert count == 20
+    assert sorted(row[0] for row in rows) == list(range(25, 41, 2))
