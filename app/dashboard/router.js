@@ -1,7 +1,11 @@
 // Which page is shown: what stands behind the # of the address is a path and a query.
 
+import { openAudit } from "./pages/audit.js";
+import { openDevices } from "./pages/devices.js";
 import { openEvent } from "./pages/event.js";
 import { openEvents } from "./pages/events.js";
+import { openHealth } from "./pages/health.js";
+import { openKeys } from "./pages/keys.js";
 import { openModels } from "./pages/models.js";
 import { element } from "./words.js";
 
@@ -12,23 +16,27 @@ import { element } from "./words.js";
 const PAGES = {
   events: { title: "Events", open: (...all) => (all[1].parts.length ? openEvent(...all) : openEvents(...all)) },
   models: { title: "Models", open: openModels },
+  devices: { title: "Devices", open: openDevices },
+  keys: { title: "Keys", open: openKeys },
+  audit: { title: "Audit", open: openAudit },
+  health: { title: "Health", open: openHealth },
 };
-const JUMPS = { h: "", e: "events", m: "models" };
+const JUMPS = { h: "", e: "events", m: "models", d: "devices", k: "keys", a: "audit", s: "health" };
 
 export class Router {
   constructor(session, live) {
     this.session = session;
     this.live = live;
-    this.keys = new Map([["?", () => element("keys").showModal()]]);
+    this.keys = new Map([["?", () => element("shortcuts").showModal()]]);
     this.page = null;
     this.jumping = 0;
     addEventListener("keydown", (press) => this.press(press));
-    element("keys-close").addEventListener("click", () => element("keys").close());
+    element("shortcuts-close").addEventListener("click", () => element("shortcuts").close());
     element("skip").addEventListener("click", (click) => {
       click.preventDefault(); // the address names pages
       element(this.page ? "place" : "page").focus();
     });
-    element("show-keys").addEventListener("click", () => element("keys").showModal());
+    element("show-shortcuts").addEventListener("click", () => element("shortcuts").showModal());
   }
 
   /** What the address asks for: {name, parts, query}. */

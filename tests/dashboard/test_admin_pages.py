@@ -1,0 +1,89 @@
+"""Devices, keys, the audit trail and health, in a real browser."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.client import Onset
+from app.errors import Unauthenticated
+from tests.dashboard.conftest import Look, photograph
+from tests.dashboard.scene import add_history, streaming
+from tests.dashboard.served import Served
+
+
+async def go(page: Page, served: Served, name: str) -> None:
+    """Open a page by its address, and wait until it shows something."""
+    await page.goto(f"{served.url}/#/{name}")
+    await expect(page.locator(f"#nav [data-page={name}]")).to_have_attribute(
+        "aria-current", "page"
+    )
+
+
+async def test_a_device_is_registered_gets_a_key_and_is_deleted_again(
+    look: Look, served: Served, pictures: Path
+):
+    await add_history(served, "arm-4", 1)
+    page = await look()
+    await go(page, served, "devices")
+    await expect(page.locator("tr[data-device=arm-4] .state")).to_have_text(
+        "never seen"
+    )
+    await photograph(page, pictures, "devices")
+    await page.keyboard.press("c")
+    await page.fill("dialog [name=id]", "arm-5")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Make the key").click()
+    key = await page.locator("dialog .secret").inner_text()
+    async with Onset(served.url, key) as client:
+        assert (await client.call("GET", "/devices/arm-5"))["profile"] == "wrist"
+    await page.get_by_role("button", name="I have it").click()
+
+    await page.get_by_role("button", name="Delete arm-5").click()
+    await page.fill("dialog [name=id]", "arm-4")
+    await page.get_by_role("button", name="Delete it all").click()
+    assert await page.locator("dialog [name=id]:invalid").count() == 1
+    await page.fill("dialog [name=id]", "arm-5")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#toast")).to_have_text("arm-5 is deleted.")
+    await expect(page.locator("tr[data-device=arm-5]")).to_have_count(0)
+
+
+async def test_a_key_is_shown_once_works_is_revoked_and_the_trail_says_so(
+    look: Look, served: Served, pictures: Path
+):
+    page = await look()
+    await go(page, served, "keys")
+    await page.keyboard.press("c")
+    await page.fill("dialog [name=name]", "ada")
+    await page.select_option("dialog [name=role]", "labeler")
+    await page.get_by_role("button", name="Make the key").click()
+    secret = await page.locator("dialog .secret").inner_text()
+    await page.get_by_role("button", name="I have it").click()
+    await photograph(page, pictures, "keys")
+    assert secret not in await page.content()
+    async with Onset(served.url, secret) as client:
+        await client.call("GET", "/labels/queue?profile=wrist")
+        await page.get_by_role("button", name="Revoke ada").click()
+        await page.get_by_role("button", name="Revoke", exact=True).last.click()
+        await expect(page.locator("#toast")).to_have_text("ada is revoked.")
+        with pytest.raises(Unauthenticated):
+            await client.call("GET", "/profiles")
+    await go(page, served, "audit")
+    newest = page.locator("#place tbody tr")
+    await expect(newest.nth(0)).to_contain_text("revoke")
+    await expect(newest.nth(1)).to_contain_text("role: labeler")
+    await photograph(page, pictures, "audit")
+
+
+async def test_health_names_the_busiest_stage(
+    look: Look, served: Served, pictures: Path
+):
+    async with streaming(served, "band-h"):
+        page = await look()
+        await go(page, served, "health")
+        await expect(page.locator(".stage-of")).to_have_count(3)
+        verdict = page.locator(".sentence").last
+        await expect(verdict).to_contain_text("at work")
+        await expect(page.locator(".sentence").first).to_contain_text("Ready, up for")
+        await photograph(page, pictures, "health")
