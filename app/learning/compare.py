@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from app.domain import FloatArray
 from app.domain.overlap import match
@@ -92,6 +91,8 @@ def compare_answers(
     >>> compare_answers(right, right).verdict
     'no evidence'
     """
+    from scipy.stats import binomtest  # see `evidence.chance`
+
     events = [event for event in former if event in latter]
     wins = sum(latter[e] and not former[e] for e in events)
     losses = sum(former[e] and not latter[e] for e in events)

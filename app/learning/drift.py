@@ -28,7 +28,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import fisher_exact, ks_2samp
 
 from app.domain import Float32Array, FloatArray
 
@@ -204,6 +203,8 @@ def _score(before: FloatArray, now: FloatArray, share: float) -> Signal:
 
 
 def _error(reference: Sample, recent: Sample, share: float) -> Signal:
+    from scipy.stats import fisher_exact  # see `evidence.chance`
+
     n, m = recent.judged, reference.judged
     if lacking := _lacking(n, MIN_EVENTS, "recent events with a label"):
         return _silent(ERROR, n, m, lacking)
@@ -238,4 +239,6 @@ def _distance(a: Float32Array | FloatArray, b: Float32Array | FloatArray) -> flo
 
 def _chance(a: Float32Array | FloatArray, b: Float32Array | FloatArray) -> float:
     """Return the p value of the two-sample Kolmogorov-Smirnov test, two-sided."""
+    from scipy.stats import ks_2samp  # see `evidence.chance`
+
     return float(np.clip(ks_2samp(a, b, method="exact").pvalue, 0.0, 1.0))
