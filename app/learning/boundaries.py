@@ -29,7 +29,7 @@ from app.domain import Float32Array, FloatArray, Json
 from app.domain.overlap import match
 from app.errors import CannotLearn
 from app.learning.compare import Comparison, Counts, compare_detections, stretches
-from app.learning.scorer import MIXED, MIXTURES, PLAIN, TREES, Members, learn
+from app.learning.scorer import LEANING, MIXED, MIXTURES, PLAIN, TREES, Members, learn
 
 Report = Callable[[str, float], None]
 
@@ -37,6 +37,8 @@ CHANGES = (2.0, 4.0, 6.0, 9.0, 13.0)
 LEANS = (-0.6, -0.3, 0.0, 0.3, 0.6)
 SURE_ERRORS = 1.5
 """Standard errors of an event F1 that a choice must be better than the usual one."""
+MANY_EVENTS = 200
+"""From so many on, trees have seen enough to be trusted more."""
 USUAL = (2, 2)
 """Indices of what is taken where nothing can be chosen."""
 MIN_SECONDS = 0.5
@@ -332,10 +334,12 @@ def _choose(counts: FloatArray, choices: Sequence[str]) -> tuple[str, int, int]:
     """
     if len(choices) == 1:
         return choices[0], *USUAL
-    margin = SURE_ERRORS * 0.5 / math.sqrt(max(float(counts[0, 0, 0, 2]), 1.0))
+    n_true = float(counts[0, 0, 0, 2])
+    margin = SURE_ERRORS * 0.5 / math.sqrt(max(n_true, 1.0))
     f1 = 2.0 * counts[..., 0] / np.maximum(counts[..., 1] + counts[..., 2], 1.0)
     means = f1[:, :, 1:-1].mean(axis=(1, 2))
-    best, usual = int(means.argmax()), choices.index(MIXED)
+    best = int(means.argmax())
+    usual = choices.index(LEANING if n_true >= MANY_EVENTS else MIXED)
     if means[best] < means[usual] + margin:
         best = usual
     padded = np.pad(f1[best], 1, mode="edge")

@@ -26,6 +26,7 @@ TREES = 2
 MEMBERS = len(STRENGTHS) + TREES
 PLAIN = "linear 0.01"
 MIXED = "linear 0.003 and trees"
+LEANING = "linear 0.003 and more of trees"
 MIXTURES: Mapping[str, tuple[float, ...]] = {
     "linear 0.003": (1.0, 0.0, 0.0, 0.0, 0.0),
     PLAIN: (0.0, 1.0, 0.0, 0.0, 0.0),
@@ -33,6 +34,7 @@ MIXTURES: Mapping[str, tuple[float, ...]] = {
     "trees": (0.0, 0.0, 0.0, 0.5, 0.5),
     "linear 0.01 and trees": (0.0, 0.5, 0.0, 0.25, 0.25),
     MIXED: (0.5, 0.0, 0.0, 0.25, 0.25),
+    LEANING: (0.25, 0.0, 0.0, 0.375, 0.375),
 }
 """Shares of the members."""
 BINS = 64
