@@ -285,12 +285,16 @@ async def unlabelled_truth(
 
 
 async def learnt(api: Onset, labels: Sequence[Mapping[str, Any]]) -> int:
-    """Wait until the policy has nothing to ask for and its last wish is served."""
+    """Wait until the policy has nothing to ask for and what it promoted is served.
+
+    Labels that come while it trains may be worth a second training, whose few new rows
+    need not be worth a promotion.
+    """
     given = [datetime.fromisoformat(label["at"]) for label in labels]
     assert len(given) >= EVERY_LABELS
     async with asyncio.timeout(30):
         while True:
-            page = await api.call("GET", "/jobs", params={"profile": NAME, "limit": 1})
+            page = await api.call("GET", "/jobs", params={"profile": NAME, "limit": 5})
             job = page["items"][0]
             if job["ended_at"] is not None:
                 began = datetime.fromisoformat(job["started_at"])
@@ -298,8 +302,14 @@ async def learnt(api: Onset, labels: Sequence[Mapping[str, Any]]) -> int:
                     break
             await asyncio.sleep(0.05)
     assert job["request"]["by"] == "policy"
-    assert job["result"]["promoted"], job
-    return await served(api, PLUG, job["result"]["model_version"])
+    promoted = [
+        job["result"]["model_version"]
+        for job in page["items"]
+        if datetime.fromisoformat(job["started_at"]) > min(given)
+        and job["result"]["promoted"]
+    ]
+    assert promoted, page
+    return await served(api, PLUG, promoted[0])
 
 
 async def seen(api: Onset, event: str) -> dict[str, Any]:
