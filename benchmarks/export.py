@@ -10,19 +10,17 @@ exports all of them in each form while it watches the service's memory.  Then it
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import httpx
 import numpy as np
 import psycopg
 
 from app.store.arrays import pack
-from benchmarks.place import KEY, place
+from benchmarks.place import KEY, memory, place
 
 FILL = """
 INSERT INTO devices (id, profile) SELECT 'd' || n, 'arm' FROM generate_series(0, 49) n;
@@ -65,21 +63,15 @@ def fill(url: str, events: int) -> None:
                 conn.execute(statement.replace("%%", "%"))
 
 
-def resident_mib(process: int) -> float:
-    """Memory that a process holds now."""
-    fields = Path(f"/proc/{process}/statm").read_text().split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def export(client: httpx.Client, process: int, form: str, windows: bool) -> str:
     """Export everything; give rate and the most that memory rose."""
-    before = most = resident_mib(process)
+    before = most = memory(process)
     done = threading.Event()
 
     def watch() -> None:
         nonlocal most
         while not done.wait(0.02):
-            most = max(most, resident_mib(process))
+            most = max(most, memory(process))
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -92,7 +84,8 @@ def export(client: httpx.Client, process: int, form: str, windows: bool) -> str:
     took = time.perf_counter() - begun
     done.set()
     watching.join()
-    return f"{took:6.1f} s  {size / 2**20:7.1f} MiB  memory +{most - before:5.1f} MiB"
+    sent, grown = size / 2**20, (most - before) / 2**20
+    return f"{took:6.1f} s  {sent:7.1f} MiB  memory +{grown:5.1f} MiB"
 
 
 def main() -> int:

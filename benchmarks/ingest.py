@@ -14,12 +14,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -27,7 +26,7 @@ import uvloop
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from benchmarks.connections import Line, Tally, frame, prepare
-from benchmarks.place import Place, place
+from benchmarks.place import Place, cpu_seconds, place
 
 CHANNELS = 3
 TURNS = 3
@@ -171,13 +170,9 @@ def main() -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", *words, "--log-level", "error", "--no-access-log"]
         )
-
-        def cpu() -> float:
-            said = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")")[1].split()
-            return (int(said[11]) + int(said[12])) / os.sysconf("SC_CLK_TCK")
-
         try:
             time.sleep(3)
+            cpu = partial(cpu_seconds, process.pid)
             other = Process(port, cpu, greets=False)
             uvloop.run(measure(where, other, asked.devices, asked.seconds))
         finally:

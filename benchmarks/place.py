@@ -19,7 +19,6 @@ from app.store import migrate
 from app.store.postgres import EmbeddedPostgres
 
 KEY = "ons_benchmrk_0123456789abcdefghijklmnopqrstuvwxyz"
-PAGE = 4096
 
 
 @dataclass
@@ -60,15 +59,23 @@ class Place:
 
     def memory(self) -> int:
         """Return the service's resident memory, in bytes."""
-        pages = Path(f"/proc/{self.service.pid}/statm").read_text().split()[1]
-        return int(pages) * PAGE
+        return memory(self.service.pid)
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the service has used."""
-        words = (
-            Path(f"/proc/{self.service.pid}/stat").read_text().rsplit(")")[1].split()
-        )
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.service.pid)
+
+
+def memory(process: int) -> int:
+    """Return a process's resident memory, in bytes."""
+    pages = Path(f"/proc/{process}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the processor time that a process has used."""
+    words = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
