@@ -28,6 +28,8 @@ COMMANDS = {
     "retrain": "app.cli.models:retrain",
     "promote": "app.cli.models:promote",
     "rollback": "app.cli.models:rollback",
+    "detectors": "app.cli.detectors:detectors",
+    "near-misses": "app.cli.detectors:near_misses",
     "replay": "app.cli.replay:replay",
     "compare": "app.cli.replay:compare",
     "keys": "app.cli.keys:keys",

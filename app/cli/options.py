@@ -12,6 +12,11 @@ Url: TypeAlias = Annotated[
     typer.Option(help="Where the service answers; default: ONSET_HOST and ONSET_PORT."),
 ]
 
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="As JSON, for programs.")
+]
+Reason: TypeAlias = Annotated[str, typer.Option(help="Kept in the ledger.")]
+
 Recordings: TypeAlias = Annotated[
     Path | None, typer.Option(help="Folder of recordings to play.")
 ]

@@ -9,11 +9,11 @@ import msgspec
 import typer
 
 from app.cli import configuration
+from app.cli.detectors import settings_of
 from app.cli.jobs import finished
-from app.cli.options import Url
+from app.cli.options import AsJson, Url
 from app.cli.rest import Refused, Service
 
-AsJson = Annotated[bool, typer.Option("--json", help="The whole result as JSON.")]
 SERVED = "served"
 
 
@@ -36,10 +36,7 @@ def replay(
     if detector is not None:
         asked["detector_version"] = detector
     if settings is not None:
-        try:
-            asked["detector"] = msgspec.json.decode(settings, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise Refused(f"--settings is not a JSON object: {error}") from error
+        asked["detector"] = settings_of(settings)
     if model is not None:
         asked["model_version"] = model
     _do(asked, as_json=as_json, url=url)
