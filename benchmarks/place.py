@@ -74,8 +74,8 @@ def memory(process: int) -> int:
 
 def cpu_seconds(process: int) -> float:
     """Return the processor time that a process has used."""
-    words = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Cleaning: what of a device's readings may go to the detector.
 
 A value is missing when it is NaN or infinite.  It is counted, and the channel's last
-good value stands in for it, up to `HOLD` readings in a row; after that the stream is
-in a gap until the channel is back.  A channel that stays away `GIVE_UP` readings
+good value stands in for it, up to `hold` readings in a row; after that the stream is
+in a gap until the channel is back.  A channel that stays away `give_up` readings
 longer, or never had a value, is dead: it is left out (its value is 0) and no longer
 holds the others up; its first value wakes it.
 
@@ -33,8 +33,6 @@ GAPPED, FED = 0, 1
 # ints, one row a channel
 RUN, ALIVE, MISSING = 0, 1, 2
 COUNTERS = 3
-# limits
-HOLD, GIVE_UP = 0, 1
 
 
 @compiled
@@ -44,13 +42,15 @@ def advance(
     first: int,
     mode: int,
     clock: FloatArray,
-    limits: NDArray[Any],
     counters: NDArray[Any],
     good: Float32Array,
+    hold: int,
+    give_up: int,
     cleaned: FloatArray,
     held: Float32Array,
     held_times: FloatArray,
     jumped: NDArray[Any],
+    end: int,
 ) -> tuple[int, int]:
     """Take readings from `first` on until something happens.
 
@@ -62,11 +62,12 @@ def advance(
     clock : (4,) time of the reading before (NaN: do not compare), longest allowed
         distance (infinite: any), distance that counts as a jump; seconds.  Last:
         whether these times are the device's, above 0
-    limits : (2,) `HOLD`, `GIVE_UP`, in readings
     counters : (COUNTERS, n_channels)
     good : (n_channels,) last good values
+    hold, give_up : in readings
     cleaned : float64, filled in with the readings for the detector, if fed
-    held, held_times, jumped : filled in with the readings as they came (missing: NaN)
+    held, held_times, jumped : filled in from row `end` on with the readings as they
+        came (missing: NaN)
 
     Returns
     -------
@@ -74,42 +75,60 @@ def advance(
         How many readings were taken, and what happens at the next one.
     """
     n_channels = values.shape[1]
+    whole = mode == FED
+    for c in range(n_channels):
+        whole = whole and counters[RUN, c] == 0 and counters[ALIVE, c] == 1
     for i in range(first, values.shape[0]):
-        happens = _look(values[i], mode, limits, counters)
-        if happens != DONE:
-            return i - first, happens
+        # the usual case in few steps: a channel with nothing to repair has a value
+        finite = whole
+        if whole:
+            for c in range(n_channels):
+                finite = finite and math.isfinite(values[i, c])
+        if not finite:
+            happens = _look(values[i], mode, hold, counters)
+            if happens != DONE:
+                return i - first, happens
         apart = times[i] - clock[0]
         if mode == FED and apart > clock[1]:
             return i - first, TIME_GAP
         if clock[3] > 0.0:
             clock[0] = times[i]
         k = i - first
-        for c in range(n_channels):
-            v = values[i, c]
-            if math.isfinite(v):
-                counters[RUN, c] = 0
-                counters[ALIVE, c] = 1
+        if finite:
+            for c in range(n_channels):
+                v = values[i, c]
                 good[c] = v
-            else:
-                v = np.float32(np.nan)
-                counters[MISSING, c] += 1
-                counters[RUN, c] += 1
-                if counters[RUN, c] > limits[HOLD] + limits[GIVE_UP]:
-                    counters[ALIVE, c] = 0
+                cleaned[k, c] = v
+                held[end + k, c] = v
+        else:
+            whole = mode == FED
+            for c in range(n_channels):
+                v = values[i, c]
+                if math.isfinite(v):
                     counters[RUN, c] = 0
-                    good[c] = 0.0
-            if mode == FED:
-                cleaned[k, c] = good[c]
-                held[k, c] = v
+                    counters[ALIVE, c] = 1
+                    good[c] = v
+                else:
+                    v = np.float32(np.nan)
+                    counters[MISSING, c] += 1
+                    counters[RUN, c] += 1
+                    if counters[RUN, c] > hold + give_up:
+                        counters[ALIVE, c] = 0
+                        counters[RUN, c] = 0
+                        good[c] = 0.0
+                whole = whole and counters[RUN, c] == 0 and counters[ALIVE, c] == 1
+                if mode == FED:
+                    cleaned[k, c] = good[c]
+                    held[end + k, c] = v
         if mode == FED:
-            held_times[k] = times[i]
-            jumped[k] = apart < 0.0 or apart > clock[2]
+            held_times[end + k] = times[i]
+            jumped[end + k] = apart < 0.0 or apart > clock[2]
     return values.shape[0] - first, DONE
 
 
 @compiled
 def _look(
-    values: Float32Array, mode: int, limits: NDArray[Any], counters: NDArray[Any]
+    values: Float32Array, mode: int, hold: int, counters: NDArray[Any]
 ) -> int:
     """Say what happens at a reading, changing nothing but who is awake."""
     living = 0
@@ -123,7 +142,7 @@ def _look(
                 woken = True
         elif counters[ALIVE, c] == 1:
             living += 1
-            lost = lost or counters[RUN, c] + 1 > limits[HOLD]
+            lost = lost or counters[RUN, c] + 1 > hold
     fit = living > 0 and not lost
     if mode == GAPPED:
         if not fit:
@@ -163,32 +182,36 @@ class Cleaner:
             [np.nan, max_gap_seconds or np.inf, jump_seconds, 0.0]
         )
         self.cleaned: FloatArray = np.empty((0, n_channels))
-        self._limits: NDArray[np.int64] = np.array([hold, give_up], np.int64)
+        self._hold, self._give_up = hold, give_up
 
     def advance(
         self, readings: Readings, first: int, fed: bool, held: HeldReadings
     ) -> tuple[int, int]:
         """Take readings from `first` on into `cleaned` and `held`; see `advance`."""
-        n = len(readings) - first
-        if len(self.cleaned) < n:
+        values, times = readings.values, readings.times
+        n = times.shape[0] - first
+        if self.cleaned.shape[0] < n:
             self.cleaned = np.empty((n, self.good.size))
-        self.clock[3] = readings.device_times
-        if not readings.device_times:
+        if readings.device_times:
+            self.clock[3] = 1.0
+        else:
+            self.clock[3] = 0.0
             self.clock[0] = np.nan
-        end = held.end
         taken, why = advance(
-            readings.values,
-            readings.times,
+            values,
+            times,
             first,
             FED if fed else GAPPED,
             self.clock,
-            self._limits,
             self.counters,
             self.good,
+            self._hold,
+            self._give_up,
             self.cleaned,
-            held.values[end:],
-            held.times[end:],
-            held.jumped[end:],
+            held.values,
+            held.times,
+            held.jumped,
+            held.end,
         )
         if fed:
             held.end += taken
@@ -197,7 +220,7 @@ class Cleaner:
     def forget(self) -> None:
         """Trust no value and no time from before a gap."""
         self.clock[0] = np.nan
-        self.counters[RUN] = self._limits[HOLD]
+        self.counters[RUN] = self._hold
 
     def living(self) -> Float32Array:
         """Give the last good values, NaN for channels that are dead."""

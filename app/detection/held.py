@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,14 +60,17 @@ class HeldReadings:
         room = max(SMALLEST, 2 * (size + n))
         if room <= len(self.times) <= 4 * room:
             room = len(self.times)
-        keep = slice(self._start, self.end)
-        values = np.empty((room, self.values.shape[1]), np.float32)
-        times = np.empty(room)
-        jumped = np.empty(room, np.bool_)
-        values[:size] = self.values[keep]
-        times[:size] = self.times[keep]
-        jumped[:size] = self.jumped[keep]
-        self.values, self.times, self.jumped = values, times, jumped
+        if room == len(self.times):
+            move(self.values, self.times, self.jumped, self._start, size)
+        else:
+            keep = slice(self._start, self.end)
+            values = np.empty((room, self.values.shape[1]), np.float32)
+            times = np.empty(room)
+            jumped = np.empty(room, np.bool_)
+            values[:size] = self.values[keep]
+            times[:size] = self.times[keep]
+            jumped[:size] = self.jumped[keep]
+            self.values, self.times, self.jumped = values, times, jumped
         self._start, self.end = 0, size
 
     def drop(self, index: int) -> None:
@@ -80,24 +84,17 @@ class HeldReadings:
 
     def before(self, index: int) -> Float32Array:
         """Give the cleaned values of the reading before `index`, NaN where dead."""
-        n = index - self.first
-        if n == 0:
-            return self._before.copy()
-        rows, _ = self.cleaned(index - 1, index)
-        return np.where(np.isnan(self._before), np.float32(np.nan), rows[0])
+        last = self._before.copy()
+        newest(self.values, self._start, self._start + index - self.first, last)
+        return last
 
     def cleaned(self, first: int, last: int) -> tuple[Float32Array, bool]:
         """Give readings ``[first, last)`` with missing values held, and whether any."""
-        skipped = first - self.first
-        rows = self.values[self._start : self._start + last - self.first]
+        at = self._start - self.first
+        rows = self.values[at + first : at + last]
         filled = np.empty_like(rows)
-        fill(rows[:skipped], self._before, filled[:skipped])
-        before = self._before
-        if skipped:
-            dead = np.isnan(self._before)
-            before = np.where(dead, np.float32(np.nan), filled[skipped - 1])
-        repaired = fill(rows[skipped:], before, filled[skipped:])
-        return filled[skipped:].copy(), bool(repaired)
+        repaired = fill(rows, self.before(first), filled)
+        return filled, bool(repaired)
 
     def raw(self, first: int, last: int) -> tuple[Float32Array, FloatArray]:
         """Give readings ``[first, last)`` as they came, and their times."""
@@ -126,6 +123,32 @@ class HeldReadings:
         self.jumped[rows] = False
         self.jumped[jumps - at + self.end] = True
         self.end += n
+
+
+@compiled
+def move(
+    values: Float32Array, times: FloatArray, jumped: NDArray[Any], start: int, n: int
+) -> None:
+    """Move `n` rows from `start` to the beginning."""
+    for i in range(n):
+        for c in range(values.shape[1]):
+            values[i, c] = values[start + i, c]
+        times[i] = times[start + i]
+        jumped[i] = jumped[start + i]
+
+
+@compiled
+def newest(held: Float32Array, start: int, end: int, last: Float32Array) -> None:
+    """Bring `last`, the values before row `start`, up to before row `end`.
+
+    Missing values are NaN in `held`; a dead channel stays NaN in `last`.
+    """
+    for c in range(last.size):
+        if not math.isnan(last[c]):
+            for i in range(end - 1, start - 1, -1):
+                if not math.isnan(held[i, c]):
+                    last[c] = held[i, c]
+                    break
 
 
 @compiled

@@ -114,12 +114,12 @@ class Stream:
             raise ValueError(
                 f"first_seq={readings.first_seq} must be next_seq={self.next_seq}"
             )
-        n_channels = self._profile.n_channels
-        if readings.values.shape[1] != n_channels:
+        n, n_channels = readings.values.shape
+        if n_channels != self._profile.n_channels:
             raise InvalidReadings(
-                f"{readings.values.shape[1]} channels: the profile has {n_channels}"
+                f"{n_channels} channels: the profile has {self._profile.n_channels}"
             )
-        if len(readings) <= AT_ONCE:
+        if n <= AT_ONCE:
             return self._take(readings)
         said: list[Output] = []
         for at in range(0, len(readings), AT_ONCE):
@@ -136,10 +136,10 @@ class Stream:
 
     def _take(self, readings: Readings) -> list[Output]:
         said: list[Output] = []
-        at = 0
+        at, n = 0, readings.times.shape[0]
         while True:
             segment = self._segment
-            segment.reserve(len(readings) - at)
+            segment.reserve(n - at)
             taken, why = self._cleaner.advance(readings, at, self._fed, segment.held)
             at += taken
             self.next_seq += taken
