@@ -41,7 +41,8 @@ from app.service.metrics import Metrics
 from app.store import keys
 from app.wire import closes, websocket
 from app.wire.actions import Limits
-from app.wire.frames import JSON, SUBPROTOCOLS
+from app.wire.frames import SUBPROTOCOLS
+from app.wire.quick import CODECS, JSON
 from app.wire.session import Session
 
 log = structlog.get_logger()
@@ -274,7 +275,7 @@ class DeviceSocket(asyncio.Protocol):
             said.append(b"sec-websocket-protocol: " + agreed.encode("latin-1"))
         self._transport.write(b"\r\n".join([*said, b"", b""]))
         sockets = self._sockets
-        codec = SUBPROTOCOLS.get(agreed or "", JSON)
+        codec = CODECS.get(agreed or "", JSON)
         self._reader = websocket.Reader(sockets.limits.max_message_bytes)
         self._connection = Connection(
             Session(codec, sockets.limits),
@@ -295,11 +296,19 @@ class DeviceSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
-        if self._reader is None:
+        reader, connection = self._reader, self._connection
+        if reader is None or connection is None:
             self._early += data
             self._watch()
             return
-        self._reader.feed(data)
+        if self._reading and not self._closing and connection.close is None:
+            message = reader.whole(data)
+            if message is not None:
+                self._hear(connection, message)
+                if connection.full:
+                    self._watch()
+                return
+        reader.feed(data)
         self._deadline.came(len(data))
         self._work()
 
@@ -355,8 +364,7 @@ class DeviceSocket(asyncio.Protocol):
                     self._transport.close()
                     return
                 elif connection.close is None:
-                    self._heard = self._loop.time()
-                    connection.receive(received, time.time())
+                    self._hear(connection, received)
         except websocket.BadFrame as bad:
             if bad.code == closes.TOO_BIG:  # the one that a device can mend: say why
                 connection.end(closes.TOO_BIG, str(bad))
@@ -364,10 +372,15 @@ class DeviceSocket(asyncio.Protocol):
             self._farewell(bad.code, str(bad))
             self._transport.close()
             return
+        self._watch()
+
+    def _hear(self, connection: Connection, message: str | bytes) -> None:
+        self._heard = self._loop.time()
+        try:
+            connection.receive(message, time.time())
         except Exception:
             log.exception("socket_failed", device=connection.device)
             connection.end(closes.FAILED, "a fault of the server")
-        self._watch()
 
     def _wake(self) -> None:
         """Write at the end of this turn of the loop, whatever else happens in it."""

@@ -13,7 +13,7 @@ import app
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PREFIX = "onset-kernels-"
-PARTS = ("detection", "features")
+PARTS = ("domain", "detection", "features", "wire")
 
 
 def keep() -> None:

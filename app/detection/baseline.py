@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import trigger
-from app.detection.compiled import compiled
 from app.detection.detector import OWN, TRIGGER
 from app.domain import Float32Array, FloatArray
+from app.domain.compiled import compiled
 
 BLOCKS = 40
 """Of the baseline, each with its mean, variance and level."""

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.compiled import compiled
 from app.detection.held import HeldReadings
 from app.domain import Float32Array, FloatArray, Readings
+from app.domain.compiled import compiled
 
 DONE, RESUMED, LOST, TIME_GAP, WOKEN = 0, 1, 2, 3, 4
 GAPPED, FED = 0, 1
@@ -127,9 +127,7 @@ def advance(
 
 
 @compiled
-def _look(
-    values: Float32Array, mode: int, hold: int, counters: NDArray[Any]
-) -> int:
+def _look(values: Float32Array, mode: int, hold: int, counters: NDArray[Any]) -> int:
     """Say what happens at a reading, changing nothing but who is awake."""
     living = 0
     lost = False

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import baseline, stuck, trigger
-from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
     OWN,
@@ -21,6 +20,7 @@ from app.detection.detector import (
 )
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
+from app.domain.compiled import compiled
 
 WIDTH = 32
 """Most values in the running mean: faster streams are thinned to that."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.compiled import compiled
 from app.domain import Float32Array, FloatArray
+from app.domain.compiled import compiled
 
 SMALLEST = 64
 """Rows to begin with: an idle stream should cost little."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import baseline, ticks, trigger
-from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
     OWN,
@@ -22,6 +21,7 @@ from app.detection.detector import (
 from app.detection.scores import LEAF, NODE_FIELDS, Scorer
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
+from app.domain.compiled import compiled
 from app.errors import InvalidDetector
 
 REACH_SECONDS = 2.0

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import trigger
-from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
     OWN,
@@ -20,6 +19,7 @@ from app.detection.detector import (
 )
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
+from app.domain.compiled import compiled
 
 LEAST_LONG = 30
 """Readings that the long mean has more than the short one, however slow the stream."""

@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from app.detection.compiled import compiled
 from app.domain import FloatArray
+from app.domain.compiled import compiled
 
 FLOOR_SECONDS = 1.0
 """A run shorter than that is no fault."""

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import baseline, trigger
-from app.detection.compiled import compiled
 from app.detection.detector import OWN, TRIGGER
 from app.detection.settings import readings
 from app.domain import Float32Array, FloatArray
+from app.domain.compiled import compiled
 
 TICK_SECONDS = 0.1
 BASELINE_SECONDS = 30.0

@@ -22,8 +22,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from app.detection.compiled import compiled
 from app.domain import FloatArray
+from app.domain.compiled import compiled
 
 IDLE, OPEN, CLOSING = 0, 1, 2
 PHASE, RISE, ONSET, END, LAST_END = 0, 1, 2, 3, 4

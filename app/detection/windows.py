@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import trigger
-from app.detection.compiled import compiled
 from app.detection.detector import (
     COUNT,
     OWN,
@@ -21,6 +20,7 @@ from app.detection.detector import (
 )
 from app.detection.settings import MOST_OVERLAPPING, number
 from app.domain import Float32Array, FloatArray, Json, Span
+from app.domain.compiled import compiled
 
 NONE = -1
 """In place of an index: no reading yet."""

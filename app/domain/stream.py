@@ -14,7 +14,7 @@ EVENT_NAMESPACE = uuid.UUID("6f6e7365-7400-5000-8000-000000000001")
 """Fixed for ever: event ids are derived below it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # one a message: frozen, it would cost twice as much
 class Readings:
     """Consecutive readings of one stream.
 

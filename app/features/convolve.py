@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain import FloatArray
-from app.features.kernels import TINY, compiled
+from app.domain.compiled import compiled
+from app.features.kernels import TINY
 
 TAPS = 9
 DILATIONS = (1, 2, 3)

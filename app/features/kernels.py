@@ -7,13 +7,11 @@ A `table` is (n_channels, len(COLUMNS)); each kernel fills in its columns.  No
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numba import njit
 
 from app.domain import FloatArray
+from app.domain.compiled import compiled
 
 QUANTILES = (0.10, 0.25, 0.50, 0.75, 0.90)
 OCTAVES = 7
@@ -31,17 +29,6 @@ THIRD_AT = COLUMNS.index("third1")
 TINY = 1e-12
 FLOOR = 1e-6
 """Of the strongest channel's power: below it, silence is silence."""
-
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
-
-
-class _Compile(Protocol):
-    """What numba's decorator does to types: nothing."""
-
-    def __call__(self, kernel: Kernel, /) -> Kernel: ...
-
-
-compiled: _Compile = njit(cache=True, nogil=True)
 
 
 @compiled

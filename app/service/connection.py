@@ -60,6 +60,7 @@ class Connection:
         self._opening: asyncio.Task[None] | None = None
         self._outbox: list[Frame] = []
         self._ack: int | None = None
+        self._resent = 0
         self._paused = False
         self._ended = False
         self._left = False
@@ -88,10 +89,12 @@ class Connection:
 
     def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the device; `now` in seconds since the epoch."""
-        before = self._session.resent
-        self._act(self._session.receive(frame, now))
-        if self._live is not None and self._session.resent > before:
-            self._live.count_resent(self._session.resent - before)
+        for action in self._session.receive(frame, now):
+            self._act(action)
+        resent = self._session.resent
+        if self._live is not None and resent > self._resent:
+            self._live.count_resent(resent - self._resent)
+            self._resent = resent
 
     def take(self) -> list[Frame]:
         """Hand out the frames to send."""
@@ -122,22 +125,21 @@ class Connection:
             self._live.leave()
         self._changed = _nobody
 
-    def _act(self, actions: Sequence[Action]) -> None:
-        for action in actions:
-            match action:
-                case Accept(readings):
-                    self._say(self._stream.receive(readings))
-                case Send(frame):
-                    self._post(frame)
-                case Skip(to, why):
-                    self._say(self._stream.skip(to, why))
-                case End():
-                    self._ended = True
-                    self._say(self._stream.end())
-                case Open(boot, profile):
-                    self._opening = asyncio.create_task(self._open(boot, profile))
-                case Close():
-                    self._end(action)
+    def _act(self, action: Action) -> None:
+        match action:
+            case Accept():  # first: it is all but every action
+                self._say(self._stream.receive(action.readings))
+            case Send(frame):
+                self._post(frame)
+            case Skip(to, why):
+                self._say(self._stream.skip(to, why))
+            case End():
+                self._ended = True
+                self._say(self._stream.end())
+            case Open(boot, profile):
+                self._opening = asyncio.create_task(self._open(boot, profile))
+            case Close():
+                self._end(action)
 
     async def _open(self, boot: str | None, profile: str | None) -> None:
         try:
@@ -162,17 +164,17 @@ class Connection:
             live.leave()
             return
         self._live = live
-        self._act(
-            self._session.welcome(
-                boot=live.boot,
-                generation=live.generation,
-                watermark=live.watermark,
-                window=self._window,
-                profile=live.profile,
-                detector_version=live.version.number,
-                model_version=live.model_version,
-            )
+        actions = self._session.welcome(
+            boot=live.boot,
+            generation=live.generation,
+            watermark=live.watermark,
+            window=self._window,
+            profile=live.profile,
+            detector_version=live.version.number,
+            model_version=live.model_version,
         )
+        for action in actions:
+            self._act(action)
 
     @property
     def _stream(self) -> LiveStream:

@@ -49,6 +49,9 @@ class Answer:
 
 Output = Onset | Retraction | Answer
 
+NEVER = 2**63
+"""The number of a reading that does not come."""
+
 
 class Sink(Protocol):
     """The connection of a stream, as ingest sees it."""
@@ -112,7 +115,8 @@ class LiveStream:
         self._provisional_step = max(
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
-        self._provisional_at = 0
+        self._provisional_at = NEVER if stream.open_from() is None else 0
+        self._received = 0
         self._missing = int(stream.missing.sum())
         self._changes = self._in_flight = self._settled = 0
         self._signal_topic = f"signal:{device}"
@@ -140,7 +144,7 @@ class LiveStream:
 
     def receive(self, readings: Readings) -> list[Output]:
         """Advance the detector; return what the device hears at once."""
-        self._shared.metrics.readings.labels(self.profile.name).inc(len(readings))
+        self._received += len(readings.times)
         if self.profile.record:
             self._recorded.append(readings)
         if self._shared.hub.wanted(self._signal_topic):
@@ -188,19 +192,20 @@ class LiveStream:
                 if isinstance(output, Onset):
                     self._provisional_at = self._stream.next_seq
                 self._publish(output)
-        provisional = self._provisional()
-        if provisional is not None:
-            said.append(provisional)
+        if self._stream.next_seq >= self._provisional_at:
+            provisional = self._provisional()
+            if provisional is not None:
+                said.append(provisional)
         self._follow()
         self._touch()
         return said
 
     def _follow(self) -> None:
         """Go on with the detector that serves by now, unless an event is open."""
-        if self._shared.detectors is None or self._stream.open_from() is not None:
+        if self._shared.detectors is None:
             return
         version = self._shared.detectors.newer(self.version, self._version_since)
-        if version is None:
+        if version is None or self._stream.open_from() is not None:
             return
         why = f"detector version {self.version.number} was followed by {version.number}"
         at = self._stream.next_seq
@@ -230,10 +235,9 @@ class LiveStream:
         return Answer(event.id, prediction, provisional=False)
 
     def _provisional(self) -> Answer | None:
-        if self._stream.next_seq < self._provisional_at:
-            return None
         opened = self._stream.provisional()
         if opened is None:
+            self._provisional_at = NEVER
             return None
         self._provisional_at = self._stream.next_seq + self._provisional_step
         event, window, pre_roll = opened
@@ -271,10 +275,13 @@ class LiveStream:
         new = stream.next_seq - 1
         opened = stream.open_from()
         gaps = (*self._gaps, *stream.take_gaps())
+        metrics = self._shared.metrics
+        metrics.readings.labels(self.profile.name).inc(self._received)
+        self._received = 0
         missing = stream.missing
-        self._shared.metrics.missing_values.inc(int(missing.sum()) - self._missing)
+        metrics.missing_values.inc(int(missing.sum()) - self._missing)
         self._missing = int(missing.sum())
-        self._shared.metrics.gaps.inc(len(gaps))
+        metrics.gaps.inc(len(gaps))
         commit = StreamCommit(
             device=self.device,
             boot=self.boot,

@@ -10,10 +10,18 @@ Else it is *unnumbered*: none has, and the server counts.  The two never mix.
 
 from __future__ import annotations
 
+import numpy as np
+
 from app.domain import Float32Array, FloatArray, Profile, Readings
 from app.wire import closes, messages
 from app.wire.actions import Limits, Refused, Skip
-from app.wire.values import Clock, WrongShape, from_block, from_rows
+from app.wire.values import (
+    Clock,
+    WrongShape,
+    from_block,
+    from_rows,
+    require_width,
+)
 
 
 class Intake:
@@ -62,7 +70,7 @@ class Intake:
         seq = message.seq
         if seq is None or not self._numbered or not 1 <= seq <= expected:
             seq = self._check_seq(seq)
-        values = self._matrix(message.values)
+        values = self._matrix(message)
         n = len(values)
         if message.n is not None and message.n != n:
             raise Refused(
@@ -140,12 +148,15 @@ class Intake:
             "announce the gap by skip",
         )
 
-    def _matrix(self, values: list[messages.Row] | bytes) -> Float32Array:
-        if not values:
+    def _matrix(self, message: messages.Readings) -> Float32Array:
+        values = message.values
+        if isinstance(values, np.ndarray):  # of `quick.Parsed`, never empty
+            n = len(values)
+        elif not values:
             raise Refused(
                 closes.MALFORMED, "values is empty: send at least one reading"
             )
-        if isinstance(values, list):
+        elif isinstance(values, list):
             n = len(values)
         elif self._blocks:
             n = len(values) // (4 * self._n_channels)
@@ -159,6 +170,9 @@ class Intake:
                 f"{n} readings in one message; at most {self._max_readings}",
             )
         try:
+            if isinstance(values, np.ndarray):
+                require_width(values.shape[1], self._n_channels)
+                return values
             if isinstance(values, list):
                 return from_rows(values, self._n_channels)
             return from_block(values, self._n_channels)

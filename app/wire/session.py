@@ -107,8 +107,9 @@ class Session(Answers):
                     f"at most {self._limits.max_message_bytes}",
                 )
             message = self._codec.decode(frame)
-            if self._intake is not None:
-                return self._stream(self._intake, message, now)
+            intake = self._intake
+            if intake is not None:
+                return self._stream(intake, message, now)
             if self._state is _State.FRESH:
                 return self._begin(message, frame, now)
             self._wait(message, len(frame), now)
@@ -206,7 +207,8 @@ class Session(Answers):
         match message:
             case messages.Readings():  # first: it is all but every message
                 readings = intake.readings(message, now)
-                action = None if readings is None else Accept(readings)
+                if readings is not None:
+                    action = Accept(readings)
             case messages.Skip():
                 action = intake.skip(message)
             case messages.End() if self._state is _State.STREAMING:

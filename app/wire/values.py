@@ -42,17 +42,28 @@ def from_rows(rows: list[Row], n_channels: int) -> Float32Array:
     """
     n = len(rows)
     if len(rows[0]) != n_channels or (n > 1 and set(map(len, rows)) != {n_channels}):
-        index = next(i for i, row in enumerate(rows) if len(row) != n_channels)
-        raise WrongShape(
-            f"reading {index} of the message has {len(rows[index])} values, "
-            f"but the profile has {n_channels} channels"
-        )
+        for index, row in enumerate(rows):
+            require_width(len(row), n_channels, index)
     try:
         packed = _packer(n * n_channels)(*chain.from_iterable(rows))
     except (struct.error, OverflowError):
         with np.errstate(over="ignore"):
             return np.array(rows, dtype=np.float32)
     return np.ndarray((n, n_channels), _FLOAT32, packed)
+
+
+def require_width(width: int, n_channels: int, index: int = 0) -> None:
+    """Refuse reading `index` of a message if it does not have all channels.
+
+    Raises
+    ------
+    WrongShape
+    """
+    if width != n_channels:
+        raise WrongShape(
+            f"reading {index} of the message has {width} values, "
+            f"but the profile has {n_channels} channels"
+        )
 
 
 def from_block(block: bytes, n_channels: int) -> Float32Array:
@@ -138,6 +149,9 @@ class Clock:
         >>> clock.arrived(3, now=10.5).tolist()
         [10.0, 10.0, 10.5]
         """
+        if n == 1:
+            self._latest_arrival = max(now, self._latest_arrival)
+            return np.array((self._latest_arrival,))
         times = self._offsets[:n] + (now - float(self._offsets[n - 1]))
         if times[0] < self._latest_arrival:
             times = np.maximum(times, self._latest_arrival)

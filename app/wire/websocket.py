@@ -38,6 +38,7 @@ class Opcode(IntEnum):
 
 
 _KNOWN = frozenset(int(opcode) for opcode in Opcode)
+_WHOLE_TEXT, _WHOLE_BINARY = 0x80 | Opcode.TEXT, 0x80 | Opcode.BINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,32 @@ class Reader:
     def unfinished(self) -> bool:
         """Whether a frame or a message of several frames has begun and not ended."""
         return bool(self._buffer) or self._opcode != 0
+
+    def whole(self, data: bytes) -> str | bytes | None:
+        """Read the message that `data` is, as it nearly always is exactly one.
+
+        Returns
+        -------
+        str, bytes or None
+            None for anything else, right or wrong: that is for `feed` and `next`.
+        """
+        if len(data) < 6 or self._buffer or self._opcode:
+            return None
+        size, at = data[1] - 0x80, 2
+        if size == 126:
+            size, at = int.from_bytes(data[2:4], "big"), 4
+            if size < 126:
+                return None
+        if len(data) != at + 4 + size or not 0 < size <= self._limit:
+            return None
+        if data[0] == _WHOLE_TEXT:
+            try:
+                return apply_mask(data[at + 4 :], data[at : at + 4]).decode()
+            except UnicodeDecodeError:
+                return None
+        if data[0] == _WHOLE_BINARY:
+            return apply_mask(data[at + 4 :], data[at : at + 4])
+        return None
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `next` gives what they contain."""

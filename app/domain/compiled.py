@@ -1,4 +1,4 @@
-"""The one way in which loops of this package are compiled."""
+"""The one way in which loops are compiled."""
 
 from __future__ import annotations
 
