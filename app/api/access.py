@@ -154,12 +154,18 @@ class RuleBook:
             (method, compile_path(path)[0], rule)
             for (method, path), rule in rules.items()
         ]
+        self._literal: dict[str, set[str]] = {}
+        for method, path in rules:
+            if "{" not in path:
+                self._literal.setdefault(path, set()).add(method)
 
     def find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
         """Return the rules for a method on a path, with the path's parameters."""
         if method == "HEAD":
             method = "GET"
         found: list[tuple[Rule, Mapping[str, str]]] = []
+        if method not in self._literal.get(path, {method}):
+            return found  # `/models/import` is no version of a model
         for row_method, regex, rule in self._rows:
             if row_method == method and (match := regex.match(path)):
                 found.append((rule, match.groupdict()))
@@ -167,6 +173,8 @@ class RuleBook:
 
     def methods(self, path: str) -> list[str]:
         """Return the methods that the table knows for a path."""
+        if path in self._literal:
+            return sorted(self._literal[path])
         return sorted({method for method, regex, _ in self._rows if regex.match(path)})
 
 

@@ -80,7 +80,10 @@ def create(lifespan: Lifespan | None = None) -> FastAPI:
         redirect_slashes=False,
         lifespan=lifespan,
         dependencies=[Depends(_no_stray_query)],
-        responses={"4XX": {"description": "A problem", "content": _PROBLEM}},
+        responses={
+            "4XX": {"description": "A problem", "content": _PROBLEM},
+            503: {"description": "The database is away", "content": _PROBLEM},
+        },
     )
     problems.install(app)
     for router in routers():

@@ -77,7 +77,8 @@ async def once(
         return
     except HTTPException as error:
         title = HTTPStatus(error.status_code).phrase
-        await problem(error.status_code, title)(scope, receive, send)
+        detail = "" if error.detail == title else error.detail
+        await problem(error.status_code, title, detail)(scope, receive, send)
         return
     engine = state_of(HTTPConnection(scope)).engine
     found = await _claim(engine, scope, sent[0], digest)

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,9 +32,14 @@ from app.errors import (
     Unavailable,
 )
 
+log = structlog.get_logger()
+
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
 """So many broken rules are named; a body of a million bad numbers has a million."""
+
+LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern", "expected")
+"""What a broken rule tells of itself: ours, never what was sent."""
 
 STATUS: Sequence[tuple[type[OnsetError], int, str]] = (
     (Unauthenticated, 401, "Not authenticated"),
@@ -67,6 +73,10 @@ SCHEMA: dict[str, Any] = {
                 "properties": {
                     "location": {"type": "array", "items": {"type": "string"}},
                     "rule": {"type": "string"},
+                    "limits": {
+                        "type": "object",
+                        "description": "The bounds of the rule, by name.",
+                    },
                 },
             },
         },
@@ -101,6 +111,14 @@ def problem(
     return answer
 
 
+def on_the_wire(answer: Response) -> bytes:
+    """Write an answer for a connection that is closed after it."""
+    status = HTTPStatus(answer.status_code)
+    head = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
+    head += [name + b": " + value for name, value in answer.raw_headers]
+    return b"\r\n".join([*head, b"connection: close", b"", bytes(answer.body)])
+
+
 def problem_response(error: OnsetError) -> Response:
     """Turn an error of ours into its answer."""
     for kind, status, title in STATUS:
@@ -124,17 +142,32 @@ def unforeseen() -> Response:
 def invalid(error: RequestValidationError) -> Response:
     """Name where which rule is broken, and not what was sent there."""
     found = error.errors()
-    named = [
-        {
-            "location": [_place(step) for step in one.get("loc", ())],
-            "rule": str(one.get("type", "invalid")),
-        }
-        for one in found[:MAX_ERRORS]
-    ]
-    detail = "; ".join(f"{'.'.join(e['location'])}: {e['rule']}" for e in named[:3])
+    named = [_broken(one) for one in found[:MAX_ERRORS]]
+    detail = "; ".join(_in_words(one) for one in named[:3])
     if len(found) > 3:
         detail += f"; and {len(found) - 3} more"
     return problem(422, "Invalid input", detail, errors=named)
+
+
+def _broken(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Say where which rule is broken, and which bounds it has."""
+    said: dict[str, Any] = {
+        "location": [_place(step) for step in error.get("loc", ())],
+        "rule": str(error.get("type", "invalid")),
+    }
+    about = error.get("ctx") or {}
+    limits = {
+        name: about[name]
+        for name in LIMITS
+        if isinstance(about.get(name), (int, float, str))
+    }
+    return said | {"limits": limits} if limits else said
+
+
+def _in_words(broken: Mapping[str, Any]) -> str:
+    limits = ", ".join(f"{k}: {v}" for k, v in broken.get("limits", {}).items())
+    words = f"{'.'.join(broken['location'])}: {broken['rule']}"
+    return f"{words} ({limits})" if limits else words
 
 
 def _place(step: object) -> str:
@@ -157,7 +190,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def plain(_: Request, error: HTTPException) -> Response:
         title = HTTPStatus(error.status_code).phrase
-        return problem(error.status_code, title, headers=error.headers)
+        detail = "" if error.detail == title else error.detail
+        return problem(error.status_code, title, detail, headers=error.headers)
+
+    @app.exception_handler(IntegrityError)
+    async def raced(request: Request, error: IntegrityError) -> Response:
+        # What a request looked up went, or came, before it could be written.
+        log.warning("raced", path=request.url.path, why=str(error.orig))
+        why = "what this is about was changed or deleted at the same time: ask again"
+        return problem(409, "Conflict", why)
 
     for kind in AWAY:
 

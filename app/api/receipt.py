@@ -19,7 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.problems import on_the_wire, problem
 
 BYTES_A_SECOND = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -157,7 +160,8 @@ class PunctualHTTP(HttpToolsProtocol):
         if self._in_head and not self._turned:  # else `data` is not all of this head
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(LARGE, b"431 Request Header Fields Too Large")
+                most = f"a head of at most {MAX_HEAD_BYTES} bytes"
+                self._refuse(LARGE, problem(431, "Head too large", most))
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -210,16 +214,19 @@ class PunctualHTTP(HttpToolsProtocol):
             self.door.leave(self._address)
 
     def _too_late(self) -> None:
-        self._refuse(LATE, b"408 Request Timeout")
+        within = f"a request must be whole within {self.door.seconds:g} s"
+        self._refuse(LATE, problem(408, "Too late", within))
 
-    def _refuse(self, reason: str, status: bytes) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """Say what was wrong as everywhere else, not as plain text."""
+        self.transport.write(on_the_wire(problem(400, "Not a request", msg)))
+        self.transport.close()
+
+    def _refuse(self, reason: str, answer: Response) -> None:
         if self.transport.is_closing():
             return
         self.door.refused(reason)
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
-                b"Content-Length: 0\r\n\r\n"
-            )
+            self.transport.write(on_the_wire(answer))
         self.transport.close()

@@ -108,15 +108,17 @@ async def remove(conn: AsyncConnection, webhook: int) -> None:
 
 
 async def enable(conn: AsyncConnection, webhook: int) -> Webhook:
-    """Send again to a webhook that was given up; what waits goes first."""
-    await get(conn, webhook)
-    row = await conn.execute(
+    """Send again to a webhook that was given up; or raise `NotFound`."""
+    changed = await conn.execute(
         update(webhooks)
         .where(webhooks.c.id == webhook)
         .values(disabled=None, failing_since=None)
         .returning(webhooks)
     )
-    return _webhook(row.one())
+    row = changed.one_or_none()
+    if row is None:
+        raise NotFound(f"no webhook {webhook}")
+    return _webhook(row)
 
 
 async def claim_cursor(conn: AsyncConnection, webhook: int) -> Webhook | None:

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import errors
 from app.api.problems import STATUS, problem_response
@@ -120,6 +120,35 @@ async def test_unknown_paths_and_methods_are_problems_too(
     require_problem(await client.get("/static/../application.py"), 404)
 
 
+async def test_refusal_names_the_bounds_of_the_rule_that_is_broken(
+    admin: Caller,
+) -> None:
+    answer = await admin("GET", "/events", params={"limit": 1001, "order": "up"})
+    said = require_problem(answer, 422)
+    limits = [one["limits"] for one in said["errors"]]
+    assert limits == [{"le": 1000}, {"expected": "'asc' or 'desc'"}]
+    assert "query.limit: less_than_equal (le: 1000)" in said["detail"]
+
+
+async def test_fixed_path_is_not_taken_for_a_name(admin: Caller) -> None:
+    answer = await admin("GET", "/models/import")
+    require_problem(answer, 405)
+    assert answer.headers["allow"] == "POST"
+    require_problem(await admin("PATCH", "/events/import", json={}), 405)
+
+
+async def test_what_goes_while_it_is_written_is_a_conflict(
+    admin: Caller, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: object) -> None:
+        raise IntegrityError("insert", {}, Exception(SECRET))
+
+    assert (await admin("GET", "/events")).status_code == 200
+    monkeypatch.setattr(type(state.engine), "begin", gone)
+    said = require_problem(await admin("PUT", "/devices/d", json={"profile": "p"}), 409)
+    assert SECRET not in json.dumps(said)
+
+
 async def test_long_bodies_are_refused_before_they_are_read(admin: Caller) -> None:
     require_problem(await admin("POST", "/labels", content=b"x" * (2**20 + 1)), 413)
 
@@ -130,7 +159,7 @@ async def test_long_bodies_are_refused_before_they_are_read(admin: Caller) -> No
     require_problem(await admin("POST", "/labels", content=endless()), 413)
     strange = {"Content-Length": "-1"}
     answer = await admin("POST", "/labels", content=b"{}", headers=strange)
-    require_problem(answer, 413)
+    assert require_problem(answer, 413)["detail"] == "at most 1048576 bytes"
 
 
 async def test_unforeseen_error_says_nothing_and_is_logged_once(

@@ -1,6 +1,7 @@
 """Peers that begin to say something and do not end."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -295,7 +296,10 @@ async def test_an_endless_head_is_refused(place: Place):
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n")
     await asyncio.sleep(SECONDS / 4)  # so that all that follows is a read of its own
     writer.write(b"X-Y: " + b"z" * MAX_HEAD_BYTES)
-    assert b"431 Request Header Fields Too Large" in await ended(reader)
+    said = await ended(reader)
+    assert b"431 Request Header Fields Too Large" in said
+    assert b"application/problem+json" in said
+    assert str(MAX_HEAD_BYTES).encode() in said
     assert place.refused == {LARGE: 1}
     writer.close()
 
@@ -342,3 +346,13 @@ async def test_a_deadline_that_is_met_never_fires():
     await asyncio.sleep(0.03)
     assert fired
     assert not deadline.running
+
+
+async def test_what_is_no_request_is_refused_as_a_problem(place: Place):
+    reader, writer = await place.open()
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n")
+    head, _, body = (await ended(reader)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"content-type: application/problem+json" in head
+    assert json.loads(body)["title"] == "Not a request"
+    writer.close()

@@ -23,6 +23,10 @@ every field with examples, `GET /asyncapi.json` the [device socket](protocol.md)
   field or query parameter is refused, 422.
 - Lists are `{"items": [...], "next_cursor": "..." or null}` and take `limit` and
   `cursor`.
+- Limits are told where they are met: 422 and 413 say the bound, and every answer to a
+  key has `RateLimit-Policy` and `RateLimit` (how many requests are left, in how many
+  seconds all are there again). Beyond it: 429 with `Retry-After`
+  (`ONSET_REQUESTS_PER_SECOND`).
 - Long work answers 202 with `Location: /jobs/{id}`.
 - `POST /classify` of a stored window answers what the device was told, bit for bit, if
   it also gets the `pre_roll`, `post_roll` and `model_version` of the event.
@@ -69,8 +73,9 @@ Labels, imports and retraining are idempotent without a key, too.
 ## Errors
 
 Every error is `application/problem+json` (RFC 9457): `type`, `title`, `status`, mostly
-`detail`, and for 422 `errors` with the location and the broken rule. What was sent is
-never repeated. 405 (method) and 413 (body too large) look the same.
+`detail`, and for 422 `errors` with the location, the broken rule and its bounds
+(`limits`). What was sent is never repeated. 400 (no request), 405 (method), 408 (too
+slow), 413 (body too large) and 431 (head too large) look the same and say the limit.
 
 | status | title |
 | --- | --- |
