@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import detection, features
 from app.api import application, devices_socket
 from app.api.devices_socket import DeviceSocket, Patience, Sockets
+from app.api.rate import Allowance
 from app.api.receipt import Door
 from app.api.shapes import event_answer
 from app.api.state import State
@@ -207,6 +208,7 @@ def _build(
         ready=unready,
         started_at=datetime.now(UTC),
         keys=KeyRing(engine),
+        allowance=Allowance(settings.requests_per_second),
     )
     return state, sockets
 

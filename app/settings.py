@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         description="Open device sockets of one key; further ones are answered 429. "
         "A device needs one, and a second while it comes back.",
     )
+    requests_per_second: Annotated[float, Field(ge=1, le=1_000_000)] = Field(
+        default=500.0,
+        description="REST requests that one key may make for long at one process, and "
+        "twice as many at once; beyond it 429. One process answers about as many.",
+    )
     idle_timeout_seconds: Annotated[float, Field(gt=0, le=86_400)] = Field(
         default=90.0,
         description="Silence after which a device's socket is closed 4407, or ten "

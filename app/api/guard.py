@@ -1,4 +1,4 @@
-"""What stands before every route: access, body size, unforeseen errors, safe headers.
+"""What stands before every route: access, rates, sizes, unforeseen errors, headers.
 
 A request is authorised before a byte of its body is read.
 """
@@ -52,7 +52,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in {**HEADERS, **scope.get("told", {})}.items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -89,6 +89,14 @@ class Guard:
             await unavailable()(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = who
+        allowance = None if who is ANYBODY else state_of(connection).allowance
+        if allowance is not None:
+            taken = allowance.take(who.key_id)
+            scope["told"] = allowance.headers(taken)
+            if taken.wait_seconds:
+                most = f"at most {allowance.per_second:g} requests a second with a key"
+                await problem(429, "Too many requests", most)(scope, receive, send)
+                return
         limit = min(rule.max_body_bytes for rule, _ in found)
         announced = Headers(scope=scope).get("content-length", "0")
         if not announced.isdecimal() or int(announced[:20]) > limit:
@@ -108,7 +116,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > limit:
-            raise HTTPException(413)
+            raise HTTPException(413, f"at most {limit} bytes")
         return message
 
     return counted

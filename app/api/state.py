@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
+from app.api.rate import Allowance
 from app.api.tickets import Tickets
 from app.service.champion import Champions
 from app.service.hub import Hub
@@ -27,6 +28,8 @@ class State:
     ready : callable
         Returns each reason why this process must not get traffic; empty when it may.
     started_at : datetime, aware, UTC
+    allowance : Allowance or None
+        How much one key may ask; None: as much as it likes.
     origins : frozenset of str
         Pages of other origins that may open a device socket.
     """
@@ -40,6 +43,7 @@ class State:
     started_at: datetime
     keys: KeyRing
     tickets: Tickets = field(default_factory=Tickets)
+    allowance: Allowance | None = None
     origins: frozenset[str] = frozenset()
 
 
