@@ -95,6 +95,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/profiles/{name}/rollback"): OPERATOR,
     ("GET", "/profiles/{name}/detectors"): VIEWER,
     ("GET", "/profiles/{name}/detectors/history"): VIEWER,
+    ("POST", "/profiles/{name}/detectors"): OPERATOR,
     ("POST", "/profiles/{name}/detectors/fit"): OPERATOR,
     ("POST", "/profiles/{name}/detectors/explore"): OPERATOR,
     ("POST", "/profiles/{name}/detectors/rollback"): OPERATOR,

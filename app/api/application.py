@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.api import (
     classify,
+    detector_jobs,
     detectors,
     devices,
     drift,
@@ -58,6 +59,7 @@ def routers() -> Sequence[APIRouter]:
         models.router,
         profiles.router,
         detectors.router,
+        detector_jobs.router,
         near_misses.router,
         drift.router,
         devices.router,

@@ -5,29 +5,28 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Response
-from pydantic import Field
+from fastapi import APIRouter, Depends, Path
+from fastapi import Query as QueryOf
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Caller, who
 from app.api.fields import (
     MAX_INT,
     Answer,
     Body,
+    Name,
     Number,
     Page,
     ProfilePath,
-    Text64,
+    Query,
     Text500,
     Time,
     example,
 )
-from app.api.jobs import JobAnswer
-from app.api.profiles import Promote
 from app.api.state import State, current
 from app.detection.scores import shown
 from app.errors import ChampionMoved
-from app.service import explore, fit
-from app.store import audit, detectors, profiles
+from app.store import audit, detectors, devices, profiles
 
 router = APIRouter(prefix="/profiles/{name}/detectors", tags=["Detectors"])
 
@@ -37,8 +36,10 @@ NumberPath = Annotated[int, Path(ge=1, le=MAX_INT)]
 class DetectorAnswer(Answer):
     """An immutable version: its settings, where they come from, how they did.
 
-    `state` is serving, candidate, retired or rejected; a fitted `model` is shown by
-    its digest, which `PUT /profiles/{name}` takes in its place.
+    `state` is serving, device, candidate, retired or rejected, of the profile or, with
+    `?device=`, of that device; device: it serves only the `n_devices` of which
+    `devices` names the first.  `device` is the one that it was made for.  A fitted
+    `model` is shown by its digest, which `PUT /profiles/{name}` takes in its place.
     """
 
     number: int
@@ -49,13 +50,19 @@ class DetectorAnswer(Answer):
     verdict: str | None
     reason: str | None
     report: Any
+    device: str | None
+    devices: list[str]
+    n_devices: int
     created_at: Time
 
 
 class DetectorServedAnswer(Answer):
-    """Which version began to serve when."""
+    """Which version began to serve when; `number` null: the device goes by its profile.
 
-    number: int
+    `previous` is null where nothing served before, or the profile's did.
+    """
+
+    number: int | None
     previous: int | None
     act: str
     by: str
@@ -65,50 +72,46 @@ class DetectorServedAnswer(Answer):
 
 
 class DetectorServingAnswer(Answer):
-    """Which version serves now, and which did before."""
+    """Which version serves now, a profile or one device of it, and which did before."""
 
     profile: str
+    device: str | None
     number: int
     previous: int
 
 
-class FitBody(Body):
-    """Whether a detector that earned it serves by itself, and why it is asked for."""
+class DetectorQuery(Query):
+    """Of the profile, or of one device of it."""
 
-    promote: Promote = "auto"
-    reason: Text500 = "asked for by hand"
+    device: Name | None = None
 
 
 class DetectorActBody(Body):
-    """Why; and which version serves, so that two do not act at once."""
+    """Why; and which version serves, so that two do not act at once.
+
+    With a `device` it concerns this one only.
+    """
 
     reason: Text500
     expected: Number | None = None
+    device: Name | None = None
 
     model_config = example({"reason": "fewer false alarms in the last week"})
 
 
-class ExploreBody(Body):
-    """What to vary of which settings; what is left out is as it serves."""
-
-    detector: dict[str, Any] | None = None
-    setting: Text64 | None = None
-    values: (
-        Annotated[list[float], Field(min_length=1, max_length=explore.MOST_VALUES)]
-        | None
-    ) = None
-
-    model_config = example({"setting": "on_share", "values": [0.3, 0.5, 0.7]})
-
-
 @router.get("")
 async def list_detectors(
-    name: ProfilePath, state: Annotated[State, Depends(current)]
+    name: ProfilePath,
+    query: Annotated[DetectorQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
 ) -> Page[DetectorAnswer]:
-    """All detector versions of a profile, newest first, with what they are worth."""
+    """All detector versions of a profile, newest first, with what they are worth.
+
+    With `?device=` without those made for other devices.
+    """
     async with state.engine.begin() as conn:
-        await profiles.get(conn, name)
-        rows = await detectors.list_(conn, name)
+        await _require(conn, name, query.device)
+        rows = await detectors.list_(conn, name, query.device)
     items = [
         DetectorAnswer(**asdict(row) | {"settings": shown(row.settings)})
         for row in rows
@@ -118,63 +121,15 @@ async def list_detectors(
 
 @router.get("/history")
 async def detector_history(
-    name: ProfilePath, state: Annotated[State, Depends(current)]
+    name: ProfilePath,
+    query: Annotated[DetectorQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
 ) -> Page[DetectorServedAnswer]:
-    """Which detector version served when, newest first."""
+    """Which detector version served a profile, or one of its devices, newest first."""
     async with state.engine.begin() as conn:
-        await profiles.get(conn, name)
-        rows = await detectors.history(conn, name)
+        await _require(conn, name, query.device)
+        rows = await detectors.history(conn, name, query.device)
     return Page(items=[DetectorServedAnswer.model_validate(row) for row in rows])
-
-
-@router.post("/fit", status_code=202)
-async def fit_detector(
-    name: ProfilePath,
-    body: FitBody,
-    response: Response,
-    state: Annotated[State, Depends(current)],
-    caller: Annotated[Caller, Depends(who)],
-) -> JobAnswer:
-    """Learn a detector from labelled boundaries in recordings, as a job.
-
-    It is judged on recordings that it did not learn from, beside the present detector;
-    better, it serves, unless `promote` is never.  Answers the running job when there
-    is one.
-    """
-    job = await fit.enqueue(
-        state.engine,
-        profile=name,
-        promote=body.promote,
-        by=caller.name,
-        reason=body.reason,
-    )
-    response.headers["Location"] = f"/jobs/{job.id}"
-    return JobAnswer.model_validate(job)
-
-
-@router.post("/explore", status_code=202)
-async def explore_detector(
-    name: ProfilePath,
-    body: ExploreBody,
-    response: Response,
-    state: Annotated[State, Depends(current)],
-    caller: Annotated[Caller, Depends(who)],
-) -> JobAnswer:
-    """Find precision, recall and false alarms per hour over a threshold, as a job.
-
-    Over all recorded streams with labelled events.  409 while another exploration of
-    the profile is under way.
-    """
-    job = await explore.enqueue(
-        state.engine,
-        name,
-        detector=body.detector,
-        setting=body.setting,
-        values=body.values,
-        by=caller.name,
-    )
-    response.headers["Location"] = f"/jobs/{job.id}"
-    return JobAnswer.model_validate(job)
 
 
 @router.post("/rollback")
@@ -184,16 +139,19 @@ async def rollback_detector(
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
 ) -> DetectorServingAnswer:
-    """Let the detector that served before serve again; 412 if `expected` moved."""
+    """Let the detector that served before serve again; 412 if `expected` moved.
+
+    A device with a detector of its own goes back to its profile's in the end.
+    """
     async with state.engine.begin() as conn:
         number, previous = await detectors.rollback(
-            conn, name, caller.name, body.reason
+            conn, name, caller.name, body.reason, body.device
         )
         if body.expected not in (None, previous):
             # leaving the block by an error takes the rollback back
-            raise ChampionMoved(f"the detector of {name!r} is version {previous}")
+            raise ChampionMoved(f"the detector that serves is version {previous}")
         await _told(conn, caller, "rollback detector", name, number, previous, body)
-    return DetectorServingAnswer(profile=name, number=number, previous=previous)
+    return _serving(name, body, number, previous)
 
 
 @router.post("/{number}/promote")
@@ -207,14 +165,28 @@ async def promote_detector(
     """Let a detector version serve; open streams take it over between two events."""
     async with state.engine.begin() as conn:
         previous = await detectors.promote(
-            conn, name, number, body.expected, caller.name, body.reason
+            conn, name, number, body.expected, caller.name, body.reason, body.device
         )
         await _told(conn, caller, "promote detector", name, number, previous, body)
-    return DetectorServingAnswer(profile=name, number=number, previous=previous)
+    return _serving(name, body, number, previous)
+
+
+def _serving(
+    name: str, body: DetectorActBody, number: int, previous: int
+) -> DetectorServingAnswer:
+    return DetectorServingAnswer(
+        profile=name, device=body.device, number=number, previous=previous
+    )
+
+
+async def _require(conn: AsyncConnection, name: str, device: str | None) -> None:
+    await profiles.get(conn, name)
+    if device is not None:
+        await devices.require(conn, device, name)
 
 
 async def _told(
-    conn: Any,
+    conn: AsyncConnection,
     caller: Caller,
     act: str,
     name: str,
@@ -223,4 +195,7 @@ async def _told(
     body: DetectorActBody,
 ) -> None:
     after = {"number": number, "previous": previous, "reason": body.reason}
-    await audit.record(conn, caller.name, act, f"profile:{name}", after=after)
+    about = f"profile:{name}"
+    if body.device is not None:
+        about, after = f"device:{body.device}", after | {"profile": name}
+    await audit.record(conn, caller.name, act, about, after=after)

@@ -35,12 +35,13 @@ class DeviceBody(Body):
 
 
 class DeviceAnswer(Answer):
-    """A registered device."""
+    """A registered device; `detector_version` null: it goes by its profile."""
 
     id: str
     profile: str
     created_at: Time
     last_seen: Time | None
+    detector_version: int | None
 
 
 class DeviceKeyBody(Body):

@@ -19,14 +19,29 @@ detectors = typer.Typer(
 )
 
 ProfileName = Annotated[str, typer.Argument(metavar="PROFILE")]
+Device = Annotated[
+    str | None, typer.Option(help="Of this device only, instead of the profile.")
+]
+Promote = Annotated[str, typer.Option(help="auto: it serves if it is better; never.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Stay until it is done, tell the verdict.")
+]
+JobAsJson = Annotated[
+    bool, typer.Option("--json", help="The job as JSON; with --wait, its result.")
+]
 Number = Annotated[int, typer.Argument(min=1, help="Number of the detector version.")]
 
 
 @detectors.command("list")
-def list_(profile: ProfileName, as_json: AsJson = False, url: Url = None) -> None:
+def list_(
+    profile: ProfileName,
+    device: Device = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
     """List the versions, newest first, with what each is worth."""
     service = Service.of(configuration.load(), url)
-    found = service.items(f"/profiles/{profile}/detectors")
+    found = service.items(f"/profiles/{profile}/detectors", {"device": device})
     if as_json:
         for version in found:
             typer.echo(msgspec.json.encode(version))
@@ -38,10 +53,16 @@ def list_(profile: ProfileName, as_json: AsJson = False, url: Url = None) -> Non
 
 
 @detectors.command()
-def history(profile: ProfileName, as_json: AsJson = False, url: Url = None) -> None:
+def history(
+    profile: ProfileName,
+    device: Device = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
     """Say which version served when, newest first, and why."""
     service = Service.of(configuration.load(), url)
-    found = service.items(f"/profiles/{profile}/detectors/history")
+    path = f"/profiles/{profile}/detectors/history"
+    found = service.items(path, {"device": device})
     if as_json:
         for entry in found:
             typer.echo(msgspec.json.encode(entry))
@@ -50,55 +71,80 @@ def history(profile: ProfileName, as_json: AsJson = False, url: Url = None) -> N
     for entry in found:
         until = entry["until"][:19] if entry["until"] else "now"
         words = (entry["act"], entry["by"], entry["reason"])
-        table.add_row(str(entry["number"]), entry["at"][:19], until, *words)
+        number = "the profile's" if entry["number"] is None else str(entry["number"])
+        table.add_row(number, entry["at"][:19], until, *words)
     show(table)
+
+
+@detectors.command("set")
+def set_(
+    profile: ProfileName,
+    settings: Annotated[
+        str, typer.Argument(help='As JSON: {"kind": "energy", "on": 8}.')
+    ],
+    device: Device = None,
+    promote: Promote = "auto",
+    reason: Reason = "asked for by hand",
+    wait: Wait = False,
+    as_json: JobAsJson = False,
+    url: Url = None,
+) -> None:
+    """Make settings a version, judged on recordings beside the present one."""
+    wanted = {"detector": settings_of(settings)}
+    service = Service.of(configuration.load(), url)
+    asked = _asked(promote, reason, device)
+    path = f"/profiles/{profile}/detectors"
+    job = service.call("POST", path, json=wanted | asked)
+    _told(service, job, wait=wait, as_json=as_json)
 
 
 @detectors.command()
 def fit(
     profile: ProfileName,
-    promote: Annotated[
-        str, typer.Option(help="auto: it serves if it is better; never.")
-    ] = "auto",
+    device: Device = None,
+    promote: Promote = "auto",
     reason: Reason = "asked for by hand",
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Stay until it is done, tell the verdict.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The job as JSON; with --wait, its result.")
-    ] = False,
+    wait: Wait = False,
+    as_json: JobAsJson = False,
     url: Url = None,
 ) -> None:
     """Learn a detector from labelled boundaries in recordings."""
     service = Service.of(configuration.load(), url)
-    asked = {"promote": promote, "reason": reason}
+    asked = _asked(promote, reason, device)
     job = service.call("POST", f"/profiles/{profile}/detectors/fit", json=asked)
     _told(service, job, wait=wait, as_json=as_json)
 
 
 @detectors.command()
 def promote(
-    profile: ProfileName, number: Number, reason: Reason = "by hand", url: Url = None
+    profile: ProfileName,
+    number: Number,
+    device: Device = None,
+    reason: Reason = "by hand",
+    url: Url = None,
 ) -> None:
     """Let a version serve; open streams take it over between two events."""
     service = Service.of(configuration.load(), url)
     path = f"/profiles/{profile}/detectors/{number}/promote"
-    answer = service.call("POST", path, json={"reason": reason})
-    typer.echo(f"detector version {answer['number']} serves {profile}")
+    _serve(service, path, device, reason)
 
 
 @detectors.command()
-def rollback(profile: ProfileName, reason: Reason = "by hand", url: Url = None) -> None:
-    """Let the version serve that served before."""
+def rollback(
+    profile: ProfileName,
+    device: Device = None,
+    reason: Reason = "by hand",
+    url: Url = None,
+) -> None:
+    """Let the version serve that served before; of a device the profile's at last."""
     service = Service.of(configuration.load(), url)
-    path = f"/profiles/{profile}/detectors/rollback"
-    answer = service.call("POST", path, json={"reason": reason})
-    typer.echo(f"detector version {answer['number']} serves {profile}")
+    _serve(service, f"/profiles/{profile}/detectors/rollback", device, reason)
 
 
 @detectors.command()
 def explore(
     profile: ProfileName,
+    device: Device = None,
     setting: Annotated[
         str | None, typer.Option(help="What to vary; default: what says most.")
     ] = None,
@@ -114,7 +160,7 @@ def explore(
     url: Url = None,
 ) -> None:
     """Show precision, recall and false alarms per hour over a threshold."""
-    asked: dict[str, Any] = {}
+    asked: dict[str, Any] = {} if device is None else {"device": device}
     if setting is not None:
         asked["setting"] = setting
     if values is not None:
@@ -167,6 +213,18 @@ def settings_of(text: str) -> dict[str, Any]:
         raise Refused(f"--settings is not a JSON object: {error}") from error
 
 
+def _asked(promote: str, reason: str, device: str | None) -> dict[str, Any]:
+    asked = {"promote": promote, "reason": reason}
+    return asked if device is None else asked | {"device": device}
+
+
+def _serve(service: Service, path: str, device: str | None, reason: str) -> None:
+    asked = {"reason": reason} | ({} if device is None else {"device": device})
+    answer = service.call("POST", path, json=asked)
+    whom = answer["device"] or answer["profile"]
+    typer.echo(f"detector version {answer['number']} serves {whom}")
+
+
 def _numbers(text: str) -> list[float]:
     try:
         return [float(one) for one in text.split(",")]
@@ -195,9 +253,13 @@ def _cells(version: dict[str, Any]) -> tuple[str, ...]:
     score = "-"
     if compared:
         score = f"{compared['former']:.3f} -> {compared['latter']:.3f}"
+    state = version["state"]
+    if version["n_devices"]:
+        more = "" if version["n_devices"] == 1 else f" +{version['n_devices'] - 1}"
+        state = f"{state} {version['devices'][0]}{more}"
     return (
         str(version["number"]),
-        version["state"],
+        state,
         str(version["settings"].get("kind", "energy")),
         version["source"],
         score,

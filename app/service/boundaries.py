@@ -64,7 +64,7 @@ async def add_missed(
     """
     name = await revisions.profile_of(conn, said.device, said.boot)
     profile = await profiles.get(conn, name)
-    version = await profiles.detector(conn, name)
+    version = await profiles.detector(conn, name, said.device)
     _require_span(profile, said.onset_seq, said.offset_seq)
     bounds = said.onset_seq, said.offset_seq
     readings = await _recorded(conn, profile, version, said.device, said.boot, *bounds)
@@ -118,7 +118,7 @@ async def move(
     if (onset, offset) == (row.onset_seq, row.offset_seq):
         return row
     profile = await profiles.get(conn, row.profile)
-    version = await profiles.detector(conn, row.profile)
+    version = await profiles.detector(conn, row.profile, row.device)
     _require_span(profile, onset, offset)
     readings = await _recorded(
         conn, profile, version, row.device, row.boot, onset, offset

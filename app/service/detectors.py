@@ -1,4 +1,4 @@
-"""Which detector version serves each profile, as this process knows it."""
+"""Which detector version serves each profile and device, as this process knows it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain import DetectorVersion
 from app.store import detectors, profiles
 from app.store import engine as database
+from app.store.detectors import Serving
 
 log = structlog.get_logger()
 
@@ -21,17 +22,22 @@ class Detectors:
     """Follows the ledger of detectors; open streams ask it between two events.
 
     It knows what served when it last began to look.  A stream that took its detector
-    after that knows better.
+    after that knows better.  Of devices with a detector of their own it keeps the
+    number, and reads the version when their stream here asks for it.
     """
 
     def __init__(self, engine: AsyncEngine, poll_seconds: float = 2.0) -> None:
         self._engine = engine
         self._poll_seconds = poll_seconds
-        self._serving: dict[str, DetectorVersion] = {}
+        self._serving = Serving({}, {})
+        self._versions: dict[int, DetectorVersion] = {}
+        self._wanted: set[int] = set()
         self._looked = -math.inf
         self._wake = asyncio.Event()
 
-    def newer(self, present: DetectorVersion, since: float) -> DetectorVersion | None:
+    def newer(
+        self, present: DetectorVersion, device: str, since: float
+    ) -> DetectorVersion | None:
         """Give the version that serves in place of a stream's own, if another does.
 
         Parameters
@@ -41,22 +47,28 @@ class Detectors:
         """
         if since >= self._looked:
             return None
-        serving = self._serving.get(present.profile)
-        if serving is None or serving.number == present.number:
+        profile = present.profile
+        own = self._serving.devices
+        number = own.get((profile, device)) if own else None
+        if number is None:
+            number = self._serving.profiles.get(profile)
+        if number is None or number == present.number:
             return None
-        return serving
+        if number not in self._versions and number not in self._wanted:
+            self._wanted.add(number)
+            self._wake.set()
+        return self._versions.get(number)
 
     async def refresh(self) -> None:
         """Look once which versions serve."""
         begun = time.monotonic()
-        found: dict[str, DetectorVersion] = {}
+        wanted, self._wanted = self._wanted, set()
         async with self._engine.connect() as conn:
-            for profile, number in (await detectors.serving(conn)).items():
-                known = self._serving.get(profile)
-                if known is None or known.number != number:
-                    known = await profiles.detector_version(conn, number)
-                found[profile] = known
-        self._serving, self._looked = found, begun
+            serving = await detectors.serving(conn)
+            needed = wanted | set(serving.profiles.values())
+            known = {n: v for n, v in self._versions.items() if n in needed}
+            known |= await profiles.detector_versions_of(conn, needed - set(known))
+        self._serving, self._versions, self._looked = serving, known, begun
 
     async def run(self, database_url: str) -> None:
         """Follow for ever; cancel to stop."""

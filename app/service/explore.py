@@ -3,23 +3,26 @@
 Recorded streams with labelled events go through `detection.Stream`, the same code as
 live, once for all values: each piece is read once and memory does not grow.  Labelled
 events are the true ones, but those labelled `nothing`; false alarms are as complete as
-the labels are.
+the labels are.  Where there is enough, every other stretch is left out: it judges the
+settings that are chosen here (`app.service.judge`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.detection import Stream, build, complete
-from app.domain import NOTHING, DetectorVersion, Event, Json, Readings
-from app.domain.overlap import match
+from app.detection import build, complete
+from app.detection.scores import is_digest, shown
+from app.domain import DetectorVersion, Json
 from app.errors import Conflict, InvalidDetector, InvalidInput
+from app.learning.compare import Counts
+from app.learning.heldout import counted, lengths
+from app.service.labelled import labelled_streams
 from app.service.progress import Progress
-from app.service.rerun import pieces_of, served_in
-from app.store import audit, jobs, profiles, queue, recordings
+from app.service.rerun import detected
+from app.store import audit, devices, jobs, profiles, queue
 from app.store.jobs import Job
 
 KIND = "explore"
@@ -30,8 +33,6 @@ LEANS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
 USUAL = {"energy": "on_share", "mahalanobis": "on_share", "scored": "lean"}
 """The setting that says most by kind; ``on`` for the others."""
 
-Span = tuple[int, int]
-
 
 async def enqueue(
     engine: AsyncEngine,
@@ -41,6 +42,7 @@ async def enqueue(
     setting: str | None,
     values: Sequence[float] | None,
     by: str,
+    device: str | None = None,
 ) -> Job:
     """Ask for a curve; checked before a worker spends time on it.
 
@@ -52,11 +54,13 @@ async def enqueue(
         What to vary; None: what says most for that kind.
     values : sequence of float or None
         None: some around the present one.
+    device : str or None
+        Look at the recordings of this device only, beside its detector.
 
     Raises
     ------
     NotFound
-        If there is no such profile.
+        If there is no such profile, or no such device of it.
     InvalidInput, InvalidDetector
         If the setting is none of that kind, or a value breaks a rule.
     Conflict
@@ -64,15 +68,24 @@ async def enqueue(
     """
     async with engine.begin() as conn:
         asked = await profiles.get(conn, profile)
-        present = (await profiles.detector(conn, profile)).settings
-        base = complete(present if detector is None else detector)
+        if device is not None:
+            await devices.require(conn, device, profile)
+        present = (await profiles.detector(conn, profile, device)).settings
+        wanted = await profiles.with_model(conn, profile, detector)
+        base = complete(present if wanted is None else wanted)
         varied = setting or USUAL.get(str(base["kind"]), "on")
         if varied not in base or varied in ("kind", "model"):
             raise InvalidInput(f"{varied!r} is no setting of {base['kind']!r} to vary")
         chosen = _values(base, varied) if values is None else list(values)
         for value in chosen:
             build({**base, varied: value}, asked.rate_hz, asked.n_channels)
-        request = {"detector": base, "setting": varied, "values": chosen, "by": by}
+        request = {
+            "detector": briefly(base, detector),
+            "setting": varied,
+            "values": chosen,
+            "device": device,
+            "by": by,
+        }
         job, created = await jobs.create(conn, KIND, profile, request)
         if created:
             await queue.defer(conn, job.id, profile)
@@ -83,6 +96,12 @@ async def enqueue(
                 f"another exploration of {profile!r} is under way: job {job.id}"
             )
     return job
+
+
+def briefly(settings: Json, given: Json | None) -> Json:
+    """Name a model by its digest, unless nothing but what was given has it."""
+    named = given is None or is_digest(str(given.get("model", "")))
+    return shown(settings) if named or "model" not in settings else settings
 
 
 def _values(base: Json, setting: str) -> list[float]:
@@ -112,68 +131,56 @@ async def explore(engine: AsyncEngine, job: Job, progress: Progress) -> None:
         If the job was asked to stop.
     """
     setting, values = job.request["setting"], job.request["values"]
-    base = job.request["detector"]
+    device = job.request.get("device")
     async with engine.connect() as conn:
         profile = await profiles.get(conn, str(job.profile))
-        streams = await recordings.of_profile(conn, profile.name)
+        base = await profiles.with_model(conn, profile.name, job.request["detector"])
+    asked: dict[str, object] = dict(base or {})
     versions = [
-        DetectorVersion(0, profile.name, complete({**base, setting: value}))
+        DetectorVersion(0, profile.name, complete({**asked, setting: value}))
         for value in values
     ]
-    counts = [[0, 0] for _ in values]
-    n_true, n_readings, n_streams = 0, 0, 0
-    for k, (device, boot, first, after) in enumerate(streams):
-        progress(f"detecting in {device}/{boot}", k / len(streams))
-        said, _ = await served_in(engine, device, boot)
-        true = [
-            (e.onset_seq, e.offset_seq)
-            for e in said
-            if e.label is not None and e.label.label != NOTHING
-        ]
-        if not true:
-            continue
-        n_true += len(true)
-        n_readings += after - first
-        n_streams += 1
-        found: list[list[Span]] = [[] for _ in values]
-        detecting = [Stream(profile, version, device, boot) for version in versions]
-        async for piece in pieces_of(engine, device, boot, first, after):
-            await asyncio.to_thread(_receive, detecting, piece, found)
-        for count, spans in zip(counts, found, strict=True):
-            count[0] += len(match(true, spans))
-            count[1] += len(spans)
-    hours = n_readings / profile.rate_hz / 3600
+    progress("reading labels", 0.0)
+    told = await labelled_streams(engine, profile, device)
+    counts = [Counts(0, 0, 0)] * len(values)
+    hours = 0.0
+    for k, (stream, true) in enumerate(told.streams):
+        progress(f"detecting in {stream.device}/{stream.boot}", k / len(told.streams))
+        mask = told.tuned(stream)
+        hours += float(lengths(len(stream), told.step)[mask].sum())
+        found = await detected(engine, profile, versions, stream)
+        for i, spans in enumerate(found):
+            own = stream.relative(spans)
+            part = counted(true, own, len(stream), told.step, mask)
+            counts[i] = _sum([counts[i], *part])
+    hours /= profile.rate_hz * 3600
     result: Json = {
         "setting": setting,
-        "present": base[setting],
-        "streams": n_streams,
-        "events": n_true,
+        "present": asked[setting],
+        "device": device,
+        "streams": len(told.streams),
+        "events": counts[0].true if counts else 0,
         "hours": round(hours, 4),
+        "held_out": told.splits,
         "curve": [
-            _point(value, matched, found_, n_true, hours)
-            for value, (matched, found_) in zip(values, counts, strict=True)
+            _point(value, one, hours) for value, one in zip(values, counts, strict=True)
         ],
     }
     async with engine.begin() as conn:
         await jobs.finish(conn, job.id, result)
 
 
-def _receive(
-    detecting: Sequence[Stream], piece: Readings, found: list[list[Span]]
-) -> None:
-    for stream, spans in zip(detecting, found, strict=True):
-        said = []
-        if piece.first_seq > stream.next_seq:
-            said += stream.skip(piece.first_seq, "not recorded")
-        said += stream.receive(piece)
-        stream.take_gaps()
-        spans += [(e.onset_seq, e.offset_seq) for e in said if isinstance(e, Event)]
+def _sum(counts: Sequence[Counts]) -> Counts:
+    return Counts(
+        sum(one.matched for one in counts),
+        sum(one.found for one in counts),
+        sum(one.true for one in counts),
+    )
 
 
-def _point(
-    value: float, matched: int, found: int, true: int, hours: float
-) -> dict[str, float | int | None]:
+def _point(value: float, counts: Counts, hours: float) -> dict[str, float | int | None]:
     """Describe one value; what nothing was found or true for is null."""
+    matched, found, true = counts.matched, counts.found, counts.true
     precision = matched / found if found else None
     return {
         "value": value,

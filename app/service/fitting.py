@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain import NOTHING, DetectorVersion, Float32Array, Json, Profile, Readings
-from app.errors import CannotLearn, ChampionMoved
+from app.domain import NOTHING, Float32Array, Profile, Readings
+from app.errors import CannotLearn
 from app.learning import boundaries
-from app.learning.boundaries import Course, Fitted
+from app.learning.boundaries import Course
 from app.learning.compare import BETTER, WORSE, Comparison
+from app.learning.heldout import LEAST_STRETCHES
+from app.service.keep import keep
 from app.service.progress import Progress
 from app.service.rerun import pieces_of, served_in
-from app.store import audit, detectors, jobs, profiles, recordings
+from app.store import jobs, profiles, recordings
 from app.store.detectors import NewDetector
 from app.store.events import EventRow
 from app.store.jobs import Job
@@ -30,8 +32,6 @@ from app.store.jobs import Job
 MOST_VALUES = 16_000_000
 """Values of recordings that are learnt from: 64 MB, 11 hours of 8 channels at 50 Hz."""
 LEAST_READINGS = 200
-LEAST_STRETCHES = 6
-"""With fewer no difference can be significant."""
 
 
 async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
@@ -43,10 +43,11 @@ async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
         If the job was asked to stop.
     """
     progress("reading recordings", 0.0)
+    device = job.request.get("device")
     async with engine.connect() as conn:
         profile = await profiles.get(conn, str(job.profile))
-        present = await profiles.detector(conn, profile.name)
-    courses = await _courses(engine, profile)
+        present = await profiles.detector(conn, profile.name, device)
+    courses = await _courses(engine, profile, device)
     try:
         made = await asyncio.to_thread(
             boundaries.fit,
@@ -62,53 +63,18 @@ async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
             await jobs.finish(conn, job.id, {"detector_version": None, **said})
         return
     progress("committing", 0.98)
-    try:
-        await _keep(engine, job, present, made, promotes=True)
-    except ChampionMoved:
-        # Somebody promoted meanwhile: keep the work, leave their choice alone.
-        await _keep(engine, job, present, made, promotes=False)
-
-
-async def _keep(
-    engine: AsyncEngine,
-    job: Job,
-    present: DetectorVersion,
-    made: Fitted,
-    *,
-    promotes: bool,
-) -> None:
     verdict, reason = judged(made.comparison)
-    by, asked = job.request["by"], job.request["reason"]
-    async with engine.begin() as conn:
-        number = await detectors.add(
-            conn,
-            NewDetector(
-                present.profile,
-                made.settings,
-                "learnt",
-                present.number,
-                verdict,
-                reason,
-                made.report,
-            ),
-        )
-        serves = promotes and verdict == "promote" and job.request["promote"] == "auto"
-        if serves:
-            await detectors.promote(
-                conn, present.profile, number, present.number, by, reason
-            )
-        result: Json = {
-            "detector_version": number,
-            "verdict": verdict,
-            "reason": reason,
-            "promoted": serves,
-            "report": made.report,
-        }
-        about = {"detector_version": number, "verdict": verdict, "promoted": serves}
-        await audit.record(
-            conn, by, "fit", f"profile:{present.profile}", after=about | {"why": asked}
-        )
-        await jobs.finish(conn, job.id, result)
+    new = NewDetector(
+        profile.name,
+        made.settings,
+        "learnt",
+        present.number,
+        verdict,
+        reason,
+        made.report,
+        device,
+    )
+    await keep(engine, job, new)
 
 
 def judged(comparison: Comparison) -> tuple[str, str]:
@@ -122,13 +88,17 @@ def judged(comparison: Comparison) -> tuple[str, str]:
     return "hold", comparison.reason
 
 
-async def _courses(engine: AsyncEngine, profile: Profile) -> list[Course]:
+async def _courses(
+    engine: AsyncEngine, profile: Profile, only: str | None
+) -> list[Course]:
     """Read recorded streams that have labelled events, as many as fit."""
     async with engine.connect() as conn:
         streams = await recordings.of_profile(conn, profile.name)
     found: list[Course] = []
     room = MOST_VALUES
     for device, boot, first, after in streams:
+        if only not in (None, device):
+            continue
         said, _ = await served_in(engine, device, boot)
         if not any(_is_event(row) for row in said):
             continue

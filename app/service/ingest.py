@@ -105,19 +105,25 @@ async def take_over(
         name: (await profiles.get(conn, name), await profiles.detector(conn, name))
         for name in await profiles.known(conn, set(names))
     }
+    own = await devices.detectors_of(conn, list(registered))
+    versions = {version.number: version for _, version in present.values()}
+    versions |= await profiles.detector_versions_of(conn, set(own.values()))
     able = [
         one.device in registered and name in present
         for one, name in zip(asked, names, strict=True)
     ]
-    claims = [
-        Claim(one.device, one.boot, present[name][1].number)
+    numbers = [
+        own.get((name, one.device), present[name][1].number if can else 0)
         for one, name, can in zip(asked, names, able, strict=True)
+    ]
+    claims = [
+        Claim(one.device, one.boot, number)
+        for one, number, can in zip(asked, numbers, able, strict=True)
         if can
     ]
     rows = iter(await streams.take_over(conn, claims))
-    versions = {version.number: version for _, version in present.values()}
     done: list[Taken | Exception] = []
-    for one, name, can in zip(asked, names, able, strict=True):
+    for one, name, serves, can in zip(asked, names, numbers, able, strict=True):
         row = next(rows) if can else None
         if row is None:
             known = one.device in registered
@@ -127,7 +133,7 @@ async def take_over(
         number = row.detector_version
         if number not in versions:
             versions[number] = await profiles.detector_version(conn, number)
-        done.append(Taken(*present[name], versions[number], row))
+        done.append(Taken(present[name][0], versions[serves], versions[number], row))
     return done
 
 

@@ -204,7 +204,9 @@ class LiveStream:
         """Go on with the detector that serves by now, unless an event is open."""
         if self._shared.detectors is None:
             return
-        version = self._shared.detectors.newer(self.version, self._version_since)
+        version = self._shared.detectors.newer(
+            self.version, self.device, self._version_since
+        )
         if version is None or self._stream.open_from() is not None:
             return
         why = f"detector version {self.version.number} was followed by {version.number}"

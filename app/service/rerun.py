@@ -7,7 +7,7 @@ names no version.  A stream is read piece by piece, so memory does not grow with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from app.learning.compare import (
     compare_detections,
     stretches,
 )
+from app.learning.heldout import STRETCH_SECONDS
 from app.learning.model import Model, classify
 from app.service.progress import Progress
 from app.store import events, labels, recordings, revisions
@@ -37,8 +38,6 @@ from app.store.events import EventFilter, EventRow
 
 READ_AT_ONCE = 50_000
 """Readings of one stream in memory."""
-STRETCH_SECONDS = 300.0
-"""Detectors are compared by stretches of so long."""
 STREAMS_AT_ONCE = 2
 """Kernels run beside each other; more only wait for the interpreter."""
 PAGE = 1000
@@ -56,6 +55,23 @@ class Loaded:
     detector: DetectorVersion | None
     model: Model | None
     learnt: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A recorded stream: readings ``[first, after)`` of it."""
+
+    device: str
+    boot: str
+    first: int
+    after: int
+
+    def __len__(self) -> int:
+        return self.after - self.first
+
+    def relative(self, spans: Iterable[Span]) -> list[Span]:
+        """Count spans from the first recorded reading on."""
+        return [(onset - self.first, offset - self.first) for onset, offset in spans]
 
 
 @dataclass(slots=True)
@@ -87,16 +103,15 @@ async def detect_again(
     total = Found()
     gate = asyncio.Semaphore(STREAMS_AT_ONCE)
 
-    async def one(device: str, boot: str, first: int, after: int) -> None:
+    async def one(stream: Recorded) -> None:
         async with gate:
-            progress(f"replaying {device}/{boot}", 0.6 * total.streams / len(streams))
-            await _stream(
-                engine, profile, side, against, (device, boot, first, after), total
-            )
+            stage = f"replaying {stream.device}/{stream.boot}"
+            progress(stage, 0.6 * total.streams / len(streams))
+            await _stream(engine, profile, side, against, stream, total)
 
     async with asyncio.TaskGroup() as group:
-        for device, boot, first, after in streams:
-            group.create_task(one(device, boot, first, after))
+        for stream in streams:
+            group.create_task(one(Recorded(*stream)))
     said: dict[str, object] = {
         "streams": len(streams),
         "readings": total.readings,
@@ -115,64 +130,71 @@ async def _stream(
     profile: Profile,
     side: Loaded,
     against: Loaded,
-    stream: tuple[str, str, int, int],
+    stream: Recorded,
     total: Found,
 ) -> None:
-    device, boot, first, after = stream
-    served, as_found = await served_in(engine, device, boot)
-    found: dict[str, list[Span]] = {}
-    for name, loaded in (("side", side), ("against", against)):
-        if loaded.detector is None:
-            found[name] = [
-                as_found.get(e.id, (e.onset_seq, e.offset_seq))
-                for e in served
-                if e.detector_version
-            ]
-        else:
-            pieces = pieces_of(engine, device, boot, first, after)
-            found[name] = await spans(
-                profile, loaded.detector, device, boot, first, pieces
-            )
-    true = [
-        (e.onset_seq, e.offset_seq)
+    served, as_found = await served_in(engine, stream.device, stream.boot)
+    live = [
+        as_found.get(e.id, (e.onset_seq, e.offset_seq))
         for e in served
-        if e.label is not None and e.label.label != NOTHING
+        if e.detector_version
     ]
+    named = [one.detector for one in (side, against) if one.detector is not None]
+    again = iter(await detected(engine, profile, named, stream))
+    ours = live if side.detector is None else next(again)
+    theirs = live if against.detector is None else next(again)
+    true = stream.relative(true_of(served))
     step = STRETCH_SECONDS * profile.rate_hz
-    ours, theirs = found["side"], found["against"]
     total.streams += 1
-    total.readings += after - first
+    total.readings += len(stream)
     total.same += len(set(ours) & set(theirs))
     total.only["side"] += len(set(ours) - set(theirs))
     total.only["against"] += len(set(theirs) - set(ours))
-    total.side += stretches(true, ours, after - first, step)
-    total.against += stretches(true, theirs, after - first, step)
+    total.side += stretches(true, stream.relative(ours), len(stream), step)
+    total.against += stretches(true, stream.relative(theirs), len(stream), step)
 
 
-async def spans(
+def true_of(events: Iterable[EventRow]) -> list[Span]:
+    """Give the boundaries of what people say are events."""
+    return [
+        (e.onset_seq, e.offset_seq)
+        for e in events
+        if e.label is not None and e.label.label != NOTHING
+    ]
+
+
+async def detected(
+    engine: AsyncEngine,
     profile: Profile,
-    version: DetectorVersion,
-    device: str,
-    boot: str,
-    first: int,
-    pieces: AsyncIterator[Readings],
-) -> list[Span]:
-    """Give the events of a recorded stream under a detector version, as live.
+    versions: Sequence[DetectorVersion],
+    stream: Recorded,
+) -> list[list[Span]]:
+    """Give the events of a recorded stream under detector versions, as live.
 
-    What is still open where the recording ends is no event yet.
+    The stream is read once, piece by piece.  What is still open where the recording
+    ends is no event yet.
     """
-    stream = Stream(profile, version, device, boot)
-    if first > stream.next_seq:
-        stream.skip(first, "not recorded")
-    found: list[Span] = []
-    async for piece in pieces:
+    detecting = [
+        Stream(profile, version, stream.device, stream.boot) for version in versions
+    ]
+    found: list[list[Span]] = [[] for _ in versions]
+    async for piece in pieces_of(
+        engine, stream.device, stream.boot, stream.first, stream.after
+    ):
+        await asyncio.to_thread(_receive, detecting, piece, found)
+    return found
+
+
+def _receive(
+    detecting: Sequence[Stream], piece: Readings, found: list[list[Span]]
+) -> None:
+    for stream, spans in zip(detecting, found, strict=True):
         said = []
         if piece.first_seq > stream.next_seq:
             said += stream.skip(piece.first_seq, "not recorded")
-        said += await asyncio.to_thread(stream.receive, piece)
+        said += stream.receive(piece)
         stream.take_gaps()
-        found += [(e.onset_seq, e.offset_seq) for e in said if isinstance(e, Event)]
-    return found
+        spans += [(e.onset_seq, e.offset_seq) for e in said if isinstance(e, Event)]
 
 
 async def pieces_of(

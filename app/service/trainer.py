@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled, NotFound, OnsetError
-from app.service import explore, fit, fitting, replay, training
+from app.service import explore, fit, fitting, judge, judging, replay, training
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
@@ -131,6 +131,9 @@ class Worker:
             return
         if job.kind == explore.KIND:
             await explore.explore(self._engine, job, progress)
+            return
+        if job.kind == judge.KIND:
+            await judging.judge(self._engine, job, progress)
             return
         do = replay.replay if job.kind == replay.KIND else training.retrain
         await do(self._engine, self._artefacts, job, progress)

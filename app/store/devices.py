@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, case, func, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,12 +27,15 @@ class Device:
     ----------
     last_seen : datetime, aware, UTC, or None
         When it last connected or had readings committed.
+    detector_version : int or None
+        Its own; None: it goes by its profile.
     """
 
     id: str
     profile: str
     created_at: datetime
     last_seen: datetime | None
+    detector_version: int | None
 
 
 def require_name(what: str, name: str) -> None:
@@ -50,6 +53,8 @@ def require_name(what: str, name: str) -> None:
 
 async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     """Register a device or give it another profile.
+
+    A detector of its own does not go with it to another profile.
 
     Returns
     -------
@@ -73,8 +78,12 @@ async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     )
     if made.one_or_none() is not None:
         return True
+    d = devices.c
+    kept = case((d.profile == profile, d.detector_version), else_=None)
     await conn.execute(
-        update(devices).where(devices.c.id == device).values(profile=profile)
+        update(devices)
+        .where(d.id == device)
+        .values(profile=profile, detector_version=kept)
     )
     return False
 
@@ -87,10 +96,40 @@ async def get(conn: AsyncConnection, device: str) -> Device:
     return _device(row)
 
 
+async def require(conn: AsyncConnection, device: str, profile: str) -> None:
+    """Check that a profile has a device.
+
+    Raises
+    ------
+    NotFound
+    """
+    d = devices.c
+    known = select(d.id).where(d.id == device, d.profile == profile)
+    if await conn.scalar(known) is None:
+        raise NotFound(f"profile {profile!r} has no device {device!r}")
+
+
 async def profiles_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return the profile of each of some devices; those not registered are left out."""
     wanted = select(devices.c.id, devices.c.profile).where(devices.c.id.in_(ids))
     return {row.id: row.profile for row in await conn.execute(wanted)}
+
+
+async def detectors_of(
+    conn: AsyncConnection, ids: Sequence[str]
+) -> dict[tuple[str, str], int]:
+    """Return the detector versions that devices have of their own.
+
+    Returns
+    -------
+    dict
+        (profile, device) -> number.
+    """
+    d = devices.c
+    wanted = select(d.profile, d.id, d.detector_version).where(
+        d.id.in_(ids), d.detector_version.is_not(None)
+    )
+    return {(row.profile, row.id): row[2] for row in await conn.execute(wanted)}
 
 
 async def list_(
@@ -131,8 +170,11 @@ def _select() -> Select[Any]:
         devices.c.profile,
         devices.c.created_at,
         func.greatest(devices.c.last_seen, streamed).label("last_seen"),
+        devices.c.detector_version,
     )
 
 
 def _device(row: Row[Any]) -> Device:
-    return Device(row.id, row.profile, row.created_at, row.last_seen)
+    return Device(
+        row.id, row.profile, row.created_at, row.last_seen, row.detector_version
+    )

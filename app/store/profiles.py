@@ -15,7 +15,13 @@ from app.detection.scores import digest, is_digest
 from app.domain import Channel, DetectorVersion, Json, Profile, RetrainPolicy
 from app.errors import Conflict, InvalidDetector, NotFound
 from app.store import detectors as versions
-from app.store.tables import detector_versions, events, profiles, streams
+from app.store.tables import (
+    detector_versions,
+    devices,
+    events,
+    profiles,
+    streams,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +99,27 @@ async def list_(conn: AsyncConnection) -> list[Profile]:
     return [_profile(row) for row in rows]
 
 
-async def detector(conn: AsyncConnection, profile: str) -> DetectorVersion:
-    """Return the present detector version of a profile, or raise `NotFound`."""
+async def detector(
+    conn: AsyncConnection, profile: str, device: str | None = None
+) -> DetectorVersion:
+    """Return the present detector version of a profile, or raise `NotFound`.
+
+    Parameters
+    ----------
+    device : str or None
+        Return that of this device, if it has one of its own.
+    """
+    if device is not None:
+        d = detector_versions.c
+        own = (
+            await conn.execute(
+                select(detector_versions)
+                .join(devices, devices.c.detector_version == d.number)
+                .where(devices.c.id == device, d.profile == profile)
+            )
+        ).one_or_none()
+        if own is not None:
+            return _detector(own)
     row = (
         await conn.execute(
             select(detector_versions)
@@ -119,6 +144,17 @@ async def detector_version(conn: AsyncConnection, number: int) -> DetectorVersio
     return _detector(row)
 
 
+async def detector_versions_of(
+    conn: AsyncConnection, numbers: Collection[int]
+) -> dict[int, DetectorVersion]:
+    """Return detector versions by their numbers; those there are not are left out."""
+    if not numbers:
+        return {}
+    wanted = detector_versions.c.number.in_(numbers)
+    rows = await conn.execute(select(detector_versions).where(wanted))
+    return {row.number: _detector(row) for row in rows}
+
+
 async def detectors(conn: AsyncConnection, profile: str) -> list[DetectorVersion]:
     """Return all detector versions of a profile, newest first."""
     rows = await conn.execute(
@@ -139,7 +175,7 @@ async def _settle(
     if settings is None and present is not None:
         wanted = dict(present.settings)
     else:
-        wanted = complete(await _with_model(conn, profile.name, settings))
+        wanted = complete(await with_model(conn, profile.name, settings))
     build(wanted, profile.rate_hz, profile.n_channels)
     if present is not None and wanted == present.settings:
         return present
@@ -151,10 +187,16 @@ async def _settle(
     return DetectorVersion(number, profile.name, wanted)
 
 
-async def _with_model(
+async def with_model(
     conn: AsyncConnection, profile: str, settings: Json | None
 ) -> Json | None:
-    """Put a model in the place of its digest."""
+    """Put a model in the place of its digest.
+
+    Raises
+    ------
+    InvalidDetector
+        If no detector of the profile has it.
+    """
     name = "" if settings is None else settings.get("model")
     if settings is None or not isinstance(name, str) or not is_digest(name):
         return settings

@@ -100,6 +100,7 @@ detector_versions = Table(
     Column("verdict", Text),
     Column("reason", Text),
     Column("report", JSONB),
+    Column("device", Text),
     CheckConstraint("source IN ('set', 'learnt')", name="source"),
 )
 
@@ -108,13 +109,15 @@ detector_promotions = Table(
     metadata,
     big_number("id"),
     Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
-    Column("number", Integer, ForeignKey("detector_versions.number"), nullable=False),
+    Column("number", Integer, ForeignKey("detector_versions.number")),
     Column("previous", Integer, ForeignKey("detector_versions.number")),
     Column("act", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     since(),
+    Column("device", Text),
     Index("ix_detector_promotions_profile_id", "profile", "id"),
+    CheckConstraint("number IS NOT NULL OR device IS NOT NULL", name="number"),
     CheckConstraint("act IN ('set', 'promote', 'rollback')", name="act"),
 )
 
@@ -126,6 +129,12 @@ devices = Table(
     since("created_at"),
     Column("last_seen", Time),
     Column("connections", BigInteger, nullable=False, server_default=text("0")),
+    Column("detector_version", Integer, ForeignKey("detector_versions.number")),
+    Index(
+        "ix_devices_detector_version",
+        "detector_version",
+        postgresql_where=text("detector_version IS NOT NULL"),
+    ),
     CheckConstraint("length(id) BETWEEN 1 AND 200", name="id"),
 )
 

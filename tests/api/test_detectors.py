@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.detection.scores import digest, silent
-from app.store import detectors, jobs, profiles
+from app.store import detectors, devices, jobs, profiles
 from tests.api.caller import Caller, require_problem
 
 WHY = {"reason": "test"}
@@ -27,7 +27,12 @@ async def test_versions_serve_are_rolled_back_and_go_no_further_than_the_first(
     moved = WHY | {"expected": first}
     require_problem(await admin("POST", f"{path}/rollback", json=moved), 412)
     back = await api["operator"]("POST", f"{path}/rollback", json=WHY)
-    assert back.json() == {"profile": "arm", "number": first, "previous": second}
+    assert back.json() == {
+        "profile": "arm",
+        "device": None,
+        "number": first,
+        "previous": second,
+    }
     require_problem(await admin("POST", f"{path}/rollback", json=WHY), 409)
     again = await admin("POST", f"{path}/{second}/promote", json=WHY)
     assert again.json()["previous"] == first
@@ -96,3 +101,94 @@ async def test_fit_is_a_job_and_what_it_learnt_is_listed(
     assert (learnt["number"], learnt["state"]) == (number, "rejected")
     assert learnt["report"] == {"events": 7}
     assert learnt["settings"]["model"].startswith("sha256:")
+
+
+async def test_device_has_a_detector_of_its_own_and_goes_back_to_its_profiles(
+    api: dict[str, Caller], admin: Caller, engine: AsyncEngine
+) -> None:
+    ((first, _),) = await numbers(admin)
+    async with engine.begin() as conn:
+        await devices.put(conn, "arm-2", "arm")
+        one, two = [
+            await detectors.add(
+                conn,
+                detectors.NewDetector("arm", {"kind": "energy", "on": on}, device=dev),
+            )
+            for on, dev in ((8.0, "arm-1"), (9.0, None))
+        ]
+    path = "/profiles/arm/detectors"
+    mine = WHY | {"device": "arm-1"}
+    promoted = await admin("POST", f"{path}/{one}/promote", json=mine)
+    assert promoted.json()["previous"] == first
+    moved = mine | {"expected": first}
+    require_problem(await admin("POST", f"{path}/{two}/promote", json=moved), 412)
+    await admin("POST", f"{path}/{two}/promote", json=mine)
+    require_problem(await admin("POST", f"{path}/{two}/promote", json=mine), 409)
+    assert await numbers(admin) == [
+        (two, "device"),
+        (one, "candidate"),
+        (first, "serving"),
+    ]
+    (of_two, *_) = (await admin("GET", path)).json()["items"]
+    assert (of_two["devices"], of_two["n_devices"]) == (["arm-1"], 1)
+    rows = (await admin("GET", f"{path}?device=arm-1")).json()["items"]
+    assert [(row["number"], row["state"]) for row in rows] == [
+        (two, "serving"),
+        (one, "retired"),
+        (first, "retired"),
+    ]
+    rows = (await admin("GET", f"{path}?device=arm-2")).json()["items"]
+    assert [row["number"] for row in rows] == [two, first]
+    device = (await admin("GET", "/devices/arm-1")).json()
+    assert device["detector_version"] == two
+    assert (await admin("GET", "/devices/arm-2")).json()["detector_version"] is None
+
+    backs = [await admin("POST", f"{path}/rollback", json=mine) for _ in "123"]
+    assert [back.json().get("number") for back in backs] == [one, first, None]
+    require_problem(backs[2], 409)
+    ledger = (await admin("GET", f"{path}/history?device=arm-1")).json()["items"]
+    assert [(one["act"], one["number"]) for one in ledger] == [
+        ("rollback", None),
+        ("rollback", one),
+        ("promote", two),
+        ("promote", one),
+    ]
+    assert len((await admin("GET", f"{path}/history")).json()["items"]) == 1
+    require_problem(await admin("GET", f"{path}?device=leg-1"), 404)
+
+
+async def test_detector_of_a_device_does_not_go_with_it_to_another_profile(
+    admin: Caller, engine: AsyncEngine
+) -> None:
+    ((first, _),) = await numbers(admin)
+    path = f"/profiles/arm/detectors/{first}/promote"
+    pinned = await admin("POST", path, json=WHY | {"device": "arm-1"})
+    assert pinned.status_code == 200
+    await admin("PUT", "/profiles/leg", json=BODY)
+    await admin("PUT", "/devices/arm-1", json={"profile": "arm"})
+    assert (await admin("GET", "/devices/arm-1")).json()["detector_version"] == first
+    await admin("PUT", "/devices/arm-1", json={"profile": "leg"})
+    assert (await admin("GET", "/devices/arm-1")).json()["detector_version"] is None
+    refused = await admin("POST", path, json=WHY | {"device": "arm-1"})
+    assert "no device" in require_problem(refused, 404)["detail"]
+
+
+async def test_settings_are_judged_as_a_job_unless_they_serve_already(
+    api: dict[str, Caller],
+) -> None:
+    path = "/profiles/arm/detectors"
+    body = {"detector": {"kind": "energy", "on": 8}, "device": "arm-1"}
+    answer = await api["operator"]("POST", path, json=body)
+    assert answer.status_code == 202
+    assert (answer.json()["kind"], answer.json()["state"]) == ("judge", "queued")
+    assert answer.json()["request"]["detector"]["on"] == 8
+    again = await api["operator"]("POST", path, json=body)
+    assert again.json()["id"] == answer.json()["id"]
+    for wrong, status in (
+        ({"detector": {}}, 409),
+        ({"detector": {"on": 9}}, 409),
+        ({"detector": {"on": -1}}, 422),
+        (body | {"device": "leg-1"}, 404),
+    ):
+        require_problem(await api["operator"]("POST", path, json=wrong), status)
+    require_problem(await api["viewer"]("POST", path, json=body), 403)

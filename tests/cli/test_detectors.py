@@ -21,6 +21,9 @@ LEARNT: dict[str, Any] = {
     "verdict": "promote",
     "reason": "it finds more",
     "report": {"comparison": {"former": 0.5, "latter": 0.9}},
+    "device": None,
+    "devices": [],
+    "n_devices": 0,
     "created_at": "2026-01-01T00:00:00Z",
 }
 SET = LEARNT | {
@@ -35,7 +38,7 @@ SET = LEARNT | {
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "history", "fit", "promote", "rollback", "explore"]
+    "command", ["list", "history", "set", "fit", "promote", "rollback", "explore"]
 )
 def test_every_detector_command_explains_itself(onset: Run, command: str):
     said = onset("detectors", command, "--help")
@@ -108,7 +111,7 @@ def test_a_fit_is_not_waited_for_unless_asked(told: Told, onset: Run):
 
 
 def test_promotion_and_rollback_give_their_reason(told: Told, onset: Run):
-    served = {"profile": "arm", "number": 4, "previous": 3}
+    served = {"profile": "arm", "device": None, "number": 4, "previous": 3}
     told.answers[f"POST {PATH}/4/promote"] = served
     told.answers[f"POST {PATH}/rollback"] = served | {"number": 3, "previous": 4}
     said = onset("detectors", "promote", "arm", "4", "--reason", "fewer alarms")
@@ -188,3 +191,28 @@ def test_near_misses_are_listed_with_their_score(told: Told, onset: Run):
     assert "device=arm-1" in told.asked[0][1]
     line = onset("near-misses", "arm-1", "--json").output
     assert msgspec.json.decode(line) == near
+
+
+def test_everything_can_be_done_for_one_device(told: Told, onset: Run):
+    own = LEARNT | {"state": "device", "devices": ["arm-1"], "n_devices": 3}
+    told.page(PATH, own, SET)
+    back = {"number": None, "previous": 4, "act": "rollback", "by": "ann"}
+    entry = back | {"reason": "test", "at": "2026-01-01T10:00:00Z", "until": None}
+    told.page(f"{PATH}/history", entry)
+    served = {"profile": "arm", "device": "arm-1", "number": 4, "previous": 3}
+    told.answers[f"POST {PATH}/4/promote"] = served
+    told.answers[f"POST {PATH}/rollback"] = served
+    told.job(f"{PATH}/fit", {})
+    told.job(PATH, {})
+    mine = ("--device", "arm-1")
+    assert "device arm-1 +2" in onset("detectors", "list", "arm", *mine).output
+    assert "the profile's" in onset("detectors", "history", "arm", *mine).output
+    said = onset("detectors", "promote", "arm", "4", *mine).output
+    assert said == "detector version 4 serves arm-1\n"
+    onset("detectors", "rollback", "arm", *mine)
+    onset("detectors", "fit", "arm", *mine)
+    onset("detectors", "set", "arm", '{"on": 8}', *mine)
+    lists, acts = told.asked[:2], told.asked[2:]
+    assert all("device=arm-1" in path for _, path, _ in lists)
+    assert [body["device"] for _, _, body in acts] == ["arm-1"] * 4
+    assert acts[-1][2]["detector"] == {"on": 8}

@@ -27,7 +27,11 @@ def bursts(number: int) -> Float32Array:
 
 
 async def record(
-    engine: AsyncEngine, number: int, gap: bool = False, profile: Any = PROFILE
+    engine: AsyncEngine,
+    number: int,
+    gap: bool = False,
+    profile: Any = PROFILE,
+    boot: str = "b1",
 ) -> list[Event]:
     """Store what a device's stream of two minutes would have left; its events."""
     values = bursts(number)
@@ -35,9 +39,9 @@ async def record(
     device = f"arm-{number}"
     async with engine.begin() as conn:
         await devices.put(conn, device, "arm")
-        version = await profiles.detector(conn, "arm")
-        row = await take_over(conn, device, "b1", version.number)
-        stream = Stream(profile, version, device, "b1")
+        version = await profiles.detector(conn, "arm", device)
+        row = await take_over(conn, device, boot, version.number)
+        stream = Stream(profile, version, device, boot)
         said: list[Any] = []
         sent = []
         for begin, end in ((0, 3000), (3100 if gap else 3000, 6000)):
@@ -52,7 +56,7 @@ async def record(
             [
                 streams.StreamCommit(
                     device=device,
-                    boot="b1",
+                    boot=boot,
                     generation=row.generation,
                     old=0,
                     new=stream.next_seq - 1,

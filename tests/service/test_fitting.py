@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import NOTHING
-from app.errors import InvalidInput
+from app.errors import Conflict, InvalidInput, NotFound
 from app.service import boundaries, fit, fitting
 from app.service.boundaries import Missed
 from app.service.progress import Progress
@@ -31,9 +31,11 @@ async def deaf_streams(engine: AsyncEngine, count: int) -> None:
                 await boundaries.add_missed(conn, missed, "ann")
 
 
-async def do(engine: AsyncEngine, promote: str = "auto") -> dict[str, Any]:
+async def do(
+    engine: AsyncEngine, promote: str = "auto", device: str | None = None
+) -> dict[str, Any]:
     job = await fit.enqueue(
-        engine, profile="arm", promote=promote, by="ann", reason="test"
+        engine, profile="arm", promote=promote, by="ann", reason="test", device=device
     )
     async with engine.begin() as conn:
         started = await jobs.start(conn, job.id)
@@ -122,3 +124,41 @@ async def test_asking_again_answers_the_running_job(engine: AsyncEngine):
     assert (await fit.enqueue(engine, **asked)).id == first.id
     with pytest.raises(InvalidInput, match="promote='maybe'"):
         await fit.enqueue(engine, **{**asked, "promote": "maybe"})
+
+
+async def test_detector_for_one_device_learns_from_it_and_serves_it_alone(
+    engine: AsyncEngine,
+):
+    await deaf_streams(engine, 3)
+    async with engine.connect() as conn:
+        deaf = await profiles.detector(conn, "arm")
+    said = await do(engine, device="arm-3")
+    assert (said["device"], said["promoted"]) == ("arm-3", False)
+    report = said["report"]
+    assert (report["devices"], report["held_out_by"]) == (1, "quarter")
+    number = said["detector_version"]
+    async with engine.begin() as conn:
+        newest, _ = await detectors.list_(conn, "arm", "arm-3")
+        assert (newest.number, newest.device) == (number, "arm-3")
+        assert [row.number for row in await detectors.list_(conn, "arm", "arm-1")] == [
+            deaf.number
+        ]
+        await detectors.promote(
+            conn, "arm", number, deaf.number, "ann", "test", "arm-3"
+        )
+    mine = await record(engine, 3, boot="b2")
+    assert len(mine) >= len(BURSTS)
+    assert {event.detector_version for event in mine} == {number}
+    assert await record(engine, 1, boot="b2") == []
+
+
+async def test_a_fit_for_another_device_waits_for_the_first(engine: AsyncEngine):
+    async with engine.begin() as conn:
+        await profiles.put(conn, PROFILE, None)
+        await devices.put(conn, "arm-1", "arm")
+    asked = {"profile": "arm", "promote": "auto", "by": "ann", "reason": "test"}
+    await fit.enqueue(engine, **asked)
+    with pytest.raises(Conflict, match="under way"):
+        await fit.enqueue(engine, **asked, device="arm-1")
+    with pytest.raises(NotFound, match="no device 'leg-1'"):
+        await fit.enqueue(engine, **asked, device="leg-1")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.detection import Stream
-from app.domain import Channel, Event, Json, Profile, Readings, RetrainPolicy
+from app.detection import Stream, complete
+from app.domain import Channel, Event, Json, Profile, Readings, RetrainPolicy, event_id
 from app.service.commit import GroupCommit, Pace
 from app.service.connection import Connection
 from app.service.detectors import Detectors
@@ -19,8 +19,9 @@ from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import Shared
 from app.service.metrics import Metrics
-from app.store import devices, events, profiles, stream_list, streams
+from app.store import detectors, devices, events, profiles, stream_list, streams
 from app.store import engine as database
+from app.store.detectors import NewDetector
 from app.wire.actions import Limits
 from app.wire.frames import JSON
 from app.wire.session import Session
@@ -316,6 +317,52 @@ async def test_open_stream_goes_on_with_a_new_detector_between_two_events(
     why = f"detector version {first.number} was followed by {put.detector.number}"
     assert [gap.why for gap in gaps] == [why]
     assert gaps[0].first_seq == gaps[0].next_seq > changed_at
+
+
+async def test_detector_of_one_device_is_taken_over_by_its_stream_and_by_no_other(
+    service: Service,
+):
+    async with service.engine.begin() as conn:
+        await devices.put(conn, "band-2", PROFILE.name)
+        common = (await profiles.detector(conn, PROFILE.name)).number
+        own = await detectors.add(
+            conn, NewDetector(PROFILE.name, complete({"on": 7}), device="band-1")
+        )
+    values = signal()
+    lines = [await service.connect(name) for name in ("band-1", "band-2")]
+    for line in lines:
+        await line.say(type="hello", boot="b1")
+        await line.stream(values[:1400], 1, step=50)
+    async with service.engine.begin() as conn:
+        await detectors.promote(
+            conn, PROFILE.name, own, None, "ann", "test", device="band-1"
+        )
+    await service.detectors.refresh()
+    for line in lines:  # asks for the version, which the next look brings
+        await line.stream(values[1400:1450], 1401, step=50)
+    await service.detectors.refresh()
+    for line in lines:
+        await line.stream(values[1450:], 1451, step=50)
+        await line.say(type="end")
+        await line.listening
+    found = {}
+    async with service.engine.connect() as conn:
+        for device in ("band-1", "band-2"):
+            wanted = events.EventFilter(device=device)
+            rows, _ = await events.list_(conn, wanted, 100, None)
+            found[device] = {event.detector_version for event in rows}
+            assert all(
+                event.id
+                == event_id(device, "b1", event.onset_seq, event.detector_version)
+                for event in rows
+            )
+    assert found == {"band-1": {common, own}, "band-2": {common}}
+    line = await service.connect("band-1")
+    await line.say(type="hello", boot="b2")
+    assert line.said("welcome")[-1]["detector_version"] == own
+    line = await service.connect("band-2")
+    await line.say(type="hello", boot="b2")
+    assert line.said("welcome")[-1]["detector_version"] == common
 
 
 async def test_stream_that_began_after_the_last_look_keeps_its_detector(
