@@ -79,6 +79,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/events/import"): Rule(Role.OPERATOR, max_body_bytes=IMPORT_BYTES),
     ("POST", "/retrain"): OPERATOR,
     ("POST", "/replay"): OPERATOR,
+    ("POST", "/verify"): OPERATOR,
     ("GET", "/jobs"): VIEWER,
     ("GET", "/jobs/{job_id}"): VIEWER,
     ("DELETE", "/jobs/{job_id}"): OPERATOR,

@@ -33,6 +33,7 @@ from app.api import (
     problems,
     profiles,
     replay,
+    verify,
     webhooks,
 )
 from app.api.access import RULES
@@ -56,6 +57,7 @@ def routers() -> Sequence[APIRouter]:
         labels.router,
         jobs.router,
         replay.router,
+        verify.router,
         models.router,
         profiles.router,
         detectors.router,

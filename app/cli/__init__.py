@@ -32,6 +32,7 @@ COMMANDS = {
     "near-misses": "app.cli.detectors:near_misses",
     "replay": "app.cli.replay:replay",
     "compare": "app.cli.replay:compare",
+    "verify": "app.cli.verify:verify",
     "keys": "app.cli.keys:keys",
     "doctor": "app.cli.doctor:doctor",
     "db": "app.cli.db:db",

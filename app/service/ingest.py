@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.detection import Stream
 from app.domain import DetectorVersion, Event, Flag, Gap, Profile
 from app.errors import NotFound
+from app.service.handover import UNREADABLE, followed
 from app.service.live import LiveStream, Shared, Sink
 from app.service.together import Together
 from app.store import devices, profiles, streams
@@ -168,11 +169,11 @@ def restore(
         )
     except ValueError as error:
         log.warning("state_unreadable", device=device, boot=boot, why=str(error))
-        why = "the detector's state could not be read"
+        why = UNREADABLE
     else:
         if former == version:
             return stream, (), ()
-        why = f"detector version {former.number} was followed by {version.number}"
+        why = followed(former.number, version.number)
         said = stream.close(Flag.GAP)
         events += [output for output in said if isinstance(output, Event)]
         gaps += stream.take_gaps()

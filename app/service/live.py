@@ -31,6 +31,7 @@ from app.learning.model import classify
 from app.service.champion import Champions
 from app.service.commit import GroupCommit
 from app.service.detectors import Detectors
+from app.service.handover import followed
 from app.service.hub import Hub, Message
 from app.service.metrics import Metrics
 from app.store.streams import StreamCommit, StreamRow
@@ -209,7 +210,7 @@ class LiveStream:
         )
         if version is None or self._stream.open_from() is not None:
             return
-        why = f"detector version {self.version.number} was followed by {version.number}"
+        why = followed(self.version.number, version.number)
         at = self._stream.next_seq
         self._stream.close(Flag.GAP)  # nothing is open: it has nothing to say
         fresh = Stream(self.profile, version, self.device, self.boot)

@@ -20,7 +20,17 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled, NotFound, OnsetError
-from app.service import explore, fit, fitting, judge, judging, replay, training
+from app.service import (
+    explore,
+    fit,
+    fitting,
+    judge,
+    judging,
+    replay,
+    training,
+    verify,
+    verifying,
+)
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
@@ -134,6 +144,9 @@ class Worker:
             return
         if job.kind == judge.KIND:
             await judging.judge(self._engine, job, progress)
+            return
+        if job.kind == verify.KIND:
+            await verifying.verify(self._engine, self._artefacts, job, progress)
             return
         do = replay.replay if job.kind == replay.KIND else training.retrain
         await do(self._engine, self._artefacts, job, progress)

@@ -115,6 +115,26 @@ async def spans(conn: AsyncConnection, device: str) -> list[tuple[str, int, int]
     return [(boot, first, after) for boot, first, after in rows]
 
 
+async def missing(
+    conn: AsyncConnection, device: str, boot: str
+) -> list[tuple[int, int]]:
+    """Return the readings ``[first, after)`` before the last that were not kept."""
+    r = recordings.c
+    before = func.max(r.next_seq).over(order_by=r.first_seq, rows=(None, -1))
+    chunks = (
+        select(r.first_seq, func.coalesce(before, 1).label("before"))
+        .where(r.device == device, r.boot == boot)
+        .subquery()
+        .c
+    )
+    rows = await conn.execute(
+        select(chunks.before, chunks.first_seq)
+        .where(chunks.first_seq > chunks.before)
+        .order_by(chunks.first_seq)
+    )
+    return [(first, after) for first, after in rows]
+
+
 async def of_profile(
     conn: AsyncConnection, profile: str
 ) -> list[tuple[str, str, int, int]]:

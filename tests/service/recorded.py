@@ -64,6 +64,7 @@ async def record(
                     detector_version=version.number,
                     events=tuple(found),
                     readings=tuple(sent),
+                    gaps=tuple(stream.take_gaps()),
                 )
             ],
         )
