@@ -22,6 +22,7 @@ from app.api.shapes import event_answer
 from app.api.state import State
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key
+from app.service.alerts import Alerts
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.commit import GroupCommit, Pace
@@ -186,6 +187,7 @@ def _build(
         allow_internal=settings.webhooks_allow_internal,
     )
     background.start("webhooks", told.run)
+    background.start("alerts", Alerts(engine, hub).run)
     background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()
     background.start("first look", lambda: _look(champions, started))

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.api import (
+    alerts,
     classify,
     detector_jobs,
     detectors,
@@ -66,6 +67,7 @@ def routers() -> Sequence[APIRouter]:
         drift.router,
         devices.router,
         keys.router,
+        alerts.router,
         webhooks.router,
         live.router,
         health.router,

@@ -38,7 +38,15 @@ SEND_TIMEOUT_SECONDS = 60.0
 MAX_POSITION = 2**63 - 1
 
 Kind = Literal[
-    "onset", "event", "prediction", "retract", "label", "model", "job", "drift"
+    "onset",
+    "event",
+    "prediction",
+    "retract",
+    "label",
+    "model",
+    "job",
+    "drift",
+    "alert",
 ]
 
 

@@ -19,7 +19,7 @@ from app.store.webhooks import Webhook
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 
 SECRET_BYTES = 32
-Type = Literal["onset.event", "onset.model"]
+Type = Literal["onset.event", "onset.model", "onset.alert"]
 HookPath = Annotated[int, Path(ge=1, le=MAX_INT)]
 DeliveryPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
@@ -89,9 +89,10 @@ async def create_webhook(
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
 ) -> WebhookMade:
-    """Tell a URL of events and promotions from now on; the secret is shown this once.
+    """Tell a URL of events, promotions or alerts; the secret is shown this once.
 
-    Bodies are CloudEvents 1.0, signed as Standard Webhooks say.
+    Alerts are sent to those that ask for `onset.alert`.  Bodies are CloudEvents 1.0,
+    signed as Standard Webhooks say.
     """
     outgoing.require_url(body.url)
     async with state.engine.begin() as conn:

@@ -33,6 +33,7 @@ COMMANDS = {
     "replay": "app.cli.replay:replay",
     "compare": "app.cli.replay:compare",
     "verify": "app.cli.verify:verify",
+    "alerts": "app.cli.alerts:alerts",
     "keys": "app.cli.keys:keys",
     "doctor": "app.cli.doctor:doctor",
     "db": "app.cli.db:db",

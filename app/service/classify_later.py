@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain import Prediction
 from app.errors import OnsetError
 from app.learning.model import Model, classify
+from app.service import alerts
 from app.store import engine as database
 from app.store import events
 from app.store.events import UnclassifiedEvent
@@ -64,6 +65,7 @@ class LateClassifier:
             async with self._engine.begin() as conn:
                 await events.add_predictions(conn, rows)
                 if rows:
+                    await alerts.consider(conn, [event for event, _ in rows])
                     await database.notify(
                         conn, "onset_predictions", _payload(model, rows)
                     )

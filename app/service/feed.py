@@ -22,6 +22,7 @@ CHANNELS = {
     "onset_labels": "label",
     "onset_models": "model",
     "onset_jobs": "job",
+    "onset_alerts": "alert",
 }
 
 

@@ -84,7 +84,7 @@ class Webhooks:
         tidied = time.monotonic()
         async with outgoing.make_client() as client:
             while True:
-                with self._hub.subscribe(kinds=("event", "model")) as heard:
+                with self._hub.subscribe(kinds=("event", "model", "alert")) as heard:
                     try:
                         while await self.owe_all() or await self.send_due(client):
                             pass
@@ -211,7 +211,7 @@ def pause_after(attempts: int, draw: float) -> float | None:
 
 def event_message(row: EventRow, describe: Describe) -> NewDelivery:
     """Say that an event was detected."""
-    return _message(f"event:{row.id}", EVENT, row.device, row.created_at, describe(row))
+    return message(f"event:{row.id}", EVENT, row.device, row.created_at, describe(row))
 
 
 def model_message(act: Promotion) -> NewDelivery:
@@ -224,16 +224,16 @@ def model_message(act: Promotion) -> NewDelivery:
         "by": act.by,
         "reason": act.reason,
     }
-    return _message(f"promotion:{act.id}", MODEL, act.profile, act.at, data)
+    return message(f"promotion:{act.id}", MODEL, act.profile, act.at, data)
 
 
-def _message(
-    message: str, kind: str, subject: str, at: datetime, data: Json
+def message(
+    identity: str, kind: str, subject: str, at: datetime, data: Json
 ) -> NewDelivery:
     """Write a CloudEvent 1.0, whole (structured mode)."""
     said = {
         "specversion": "1.0",
-        "id": message,
+        "id": identity,
         "source": "/onset",
         "type": kind,
         "subject": subject,
@@ -242,7 +242,7 @@ def _message(
         "data": data,
     }
     body = json.dumps(said, separators=(",", ":"), default=_plain)
-    return NewDelivery(message, kind, body)
+    return NewDelivery(identity, kind, body)
 
 
 def _plain(value: object) -> str:

@@ -70,6 +70,24 @@ async def known(
     return set(await conn.scalars(query))
 
 
+async def add(conn: AsyncConnection, webhook: int, new: Sequence[NewDelivery]) -> None:
+    """Write deliveries; one that is known already is one."""
+    if not new:
+        return
+    await conn.execute(
+        upsert(deliveries).on_conflict_do_nothing(),
+        [
+            {
+                "webhook": webhook,
+                "message": one.message,
+                "type": one.type,
+                "body": one.body,
+            }
+            for one in new
+        ],
+    )
+
+
 async def owe(
     conn: AsyncConnection,
     webhook: int,
@@ -79,19 +97,7 @@ async def owe(
     promotion: int,
 ) -> None:
     """Write deliveries and move the webhook's cursors on; a known message is one."""
-    if new:
-        await conn.execute(
-            upsert(deliveries).on_conflict_do_nothing(),
-            [
-                {
-                    "webhook": webhook,
-                    "message": one.message,
-                    "type": one.type,
-                    "body": one.body,
-                }
-                for one in new
-            ],
-        )
+    await add(conn, webhook, new)
     await conn.execute(
         update(webhooks)
         .where(webhooks.c.id == webhook)

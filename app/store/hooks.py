@@ -1,11 +1,13 @@
-"""The tables of who is told what: imported by `tables`, used by `webhooks`."""
+"""The tables of who is told what: imported by `tables`, for `webhooks`, `alerts`."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -61,4 +64,79 @@ deliveries = Table(
     Index("ix_deliveries_webhook_id", "webhook", "id"),
     Index("ix_deliveries_ended_at", "ended_at"),
     CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
+)
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    number("id"),
+    Column("name", Text, nullable=False),
+    Column("on", Text, nullable=False),
+    Column("profile", Text, ForeignKey("profiles.name")),
+    Column("device", Text, ForeignKey("devices.id", ondelete="CASCADE")),
+    Column("label", Text),
+    Column("min_probability", Double),
+    Column("unknown", Boolean),
+    Column("silence_seconds", Double),
+    Column("cooldown_seconds", Double, nullable=False),
+    Column("group_by", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("position", BigInteger, nullable=False),
+    Column("looked_at", Time),
+    since("created_at"),
+    Index("ix_alert_rules_device", "device"),
+    CheckConstraint("\"on\" IN ('event', 'prediction', 'silence')", name="on"),
+    CheckConstraint(
+        "(\"on\" = 'silence') = (silence_seconds IS NOT NULL)", name="silence"
+    ),
+    CheckConstraint("group_by IN ('device', 'rule')", name="group_by"),
+    CheckConstraint("cooldown_seconds > 0", name="cooldown_seconds"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    big_number("id"),
+    Column(
+        "rule",
+        Integer,
+        ForeignKey("alert_rules.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("subject", Text, nullable=False),
+    Column(
+        "device", Text, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("profile", Text, nullable=False),
+    Column("event", Uuid),
+    Column("label", Text),
+    Column("probability", Double),
+    Column("count", Integer, nullable=False, server_default=text("1")),
+    since("opened_at"),
+    since("last_at"),
+    Column("ended_at", Time),
+    Column("acknowledged_at", Time),
+    Column("acknowledged_by", Text),
+    Column("note", Text),
+    Index("ix_alerts_rule_id", "rule", "id"),
+    Index("ix_alerts_device_id", "device", "id"),
+    Index("ix_alerts_open", "id", postgresql_where=text("acknowledged_at IS NULL")),
+    CheckConstraint("count >= 1", name="count"),
+    CheckConstraint(
+        "(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", name="acknowledged"
+    ),
+)
+
+alert_firings = Table(
+    "alert_firings",
+    metadata,
+    Column(
+        "rule",
+        Integer,
+        ForeignKey("alert_rules.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("key", Text, primary_key=True),
+    since("at"),
+    Index("ix_alert_firings_at", "at"),
 )

@@ -76,13 +76,26 @@ predictions = Table(
     Column("features_digest", Text, nullable=False),
     Column("first", Boolean, nullable=False),
     since(),
+    Column("position", BigInteger, nullable=False),
     Index("uq_predictions_first", "event", unique=True, postgresql_where=text("first")),
     Index(
-        "ix_predictions_answer",
-        "model_version",
+        "ix_predictions_label_position",
         "label",
+        "position",
         postgresql_where=text("first"),
     ),
+    Index(
+        "ix_predictions_version_position",
+        "model_version",
+        "position",
+        postgresql_where=text("first"),
+    ),
+    Index(
+        "ix_predictions_unknown",
+        "position",
+        postgresql_where=text("first AND unknown"),
+    ),
+    Index("ix_predictions_probability", "probability", postgresql_where=text("first")),
     CheckConstraint(
         "cardinality(classes) = cardinality(probabilities)", name="classes"
     ),

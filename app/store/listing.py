@@ -7,13 +7,23 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, TextClause, func, select, text, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Row,
+    Select,
+    TextClause,
+    func,
+    select,
+    text,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Label, Prediction
 from app.errors import InvalidInput, NotFound
 from app.store.pages import cursor_of, number_in
-from app.store.tables import events, labels, predictions
+from app.store.tables import BLOCK, event_blocks, events, labels, predictions
 
 Condition: TypeAlias = ColumnElement[bool] | TextClause
 ORDERS = ("asc", "desc")
@@ -151,18 +161,31 @@ async def list_(
     InvalidInput
         If the cursor is none that `list_` gave out.
     """
-    position = events.c.position
+    within = await bounds(conn, wanted)
+    if within is not None and not within:
+        return [], None
+    rows = await _rows(conn, page_query(wanted, limit, cursor, within))
+    more = len(rows) > limit
+    return rows[:limit], cursor_of(rows[limit - 1].position) if more else None
+
+
+def page_query(
+    wanted: EventFilter,
+    limit: int,
+    cursor: str | None = None,
+    within: range | None = None,
+) -> Select[Any]:
+    """Ask for a page of events, and for one more, which says whether there are more."""
+    position = _place(wanted)
     upwards = wanted.order == "asc"
     query = _ROWS.where(*_conditions(wanted)).limit(limit + 1)
     query = query.order_by(position if upwards else position.desc())
     if cursor is not None:
         last = number_in(cursor)
         query = query.where(position > last if upwards else position < last)
-    else:
-        query = query.where(*_begin(wanted))
-    rows = await _rows(conn, query)
-    more = len(rows) > limit
-    return rows[:limit], cursor_of(rows[limit - 1].position) if more else None
+    if within is not None:
+        query = query.where(position >= within.start, position < within.stop)
+    return query
 
 
 async def after(conn: AsyncConnection, position: int, limit: int) -> list[EventRow]:
@@ -200,7 +223,6 @@ def _conditions(wanted: EventFilter) -> list[Condition]:
         (e.profile, wanted.profile),
         (p.label, wanted.predicted),
         (p.model_version, wanted.model_version),
-        (p.unknown, wanted.unknown),
         (said, wanted.label),
     )
     found += [column == value for column, value in equal if value is not None]
@@ -208,9 +230,9 @@ def _conditions(wanted: EventFilter) -> list[Condition]:
         # Says nothing new, but lets the index on labels find few events among many.
         found.append(e.id.in_(ever.where(labels.c.label == wanted.label)))
     if wanted.labelled is True:
-        found += [said != "", e.id.in_(ever)]
+        found += [e.labelled, e.id.in_(ever)]
     if wanted.labelled is False:
-        found.append(func.coalesce(said, "") == "")
+        found.append(~e.labelled)
     if wanted.flag is not None:
         found += [e.flags.contains([wanted.flag]), _FLAGGED]
     if wanted.since is not None:
@@ -219,23 +241,40 @@ def _conditions(wanted: EventFilter) -> list[Condition]:
         found.append(e.onset < wanted.until)
     if wanted.min_probability is not None:
         found.append(p.probability >= wanted.min_probability)
+    if wanted.unknown is not None:
+        found.append(p.unknown if wanted.unknown else ~p.unknown)
     return found
 
 
-def _begin(wanted: EventFilter) -> list[Condition]:
-    """Say where the first page begins; nothing that the filter did not say before.
+def _place(wanted: EventFilter) -> Column[int]:
+    """Name the column that gives the order: the planner is told where to begin.
 
-    Times and positions mostly rise together, which the planner cannot know: left alone
-    it reads all events before `since`.  ``+ 0`` keeps it from doing that for the bound.
+    What a prediction must be is found, in order, in an index on predictions.
     """
-    e = events.c
-    if wanted.order == "asc" and wanted.since is not None:
-        first = select(func.min(e.position + 0)).where(e.onset >= wanted.since)
-        return [e.position >= first.scalar_subquery()]
-    if wanted.order == "desc" and wanted.until is not None:
-        last = select(func.max(e.position + 0)).where(e.onset < wanted.until)
-        return [e.position <= last.scalar_subquery()]
-    return []
+    if wanted.predicted is None and wanted.model_version is None and not wanted.unknown:
+        return events.c.position
+    return predictions.c.position
+
+
+async def bounds(conn: AsyncConnection, wanted: EventFilter) -> range | None:
+    """Return the positions between which a list that is bound by time lies.
+
+    None: anywhere.  Times and positions mostly rise together, which the planner cannot
+    know: left alone it reads all events before `since`.  Looked up before, as numbers,
+    because of numbers it knows how many lie between.  A clock that was wrong makes the
+    range wider, never too narrow.
+    """
+    b = event_blocks.c
+    fits = []
+    if wanted.since is not None:
+        fits.append(b.max_onset >= wanted.since)
+    if wanted.until is not None:
+        fits.append(b.min_onset < wanted.until)
+    if not fits:
+        return None
+    found = select(func.min(b.block), func.max(b.block)).where(*fits)
+    first, last = (await conn.execute(found)).one()
+    return range(0) if first is None else range(first * BLOCK, (last + 1) * BLOCK)
 
 
 async def _rows(conn: AsyncConnection, query: Select[Any]) -> list[EventRow]:

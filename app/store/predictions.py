@@ -21,12 +21,14 @@ from app.store.tables import events, model_versions, predictions
 
 _PREDICTION = text(
     "INSERT INTO predictions (event, model_version, label, probability, classes,"
-    " probabilities, unknown, features_digest, first) "
+    " probabilities, unknown, features_digest, first,"
+    " position) "
     "SELECT e.id, CAST(:model_version AS integer), CAST(:label AS text),"
     " CAST(:probability AS double precision), CAST(:classes AS text[]),"
     " CAST(:probabilities AS double precision[]), CAST(:unknown AS boolean),"
     " CAST(:features_digest AS text),"
-    " NOT EXISTS (SELECT FROM predictions p WHERE p.event = e.id AND p.first) "
+    " NOT EXISTS (SELECT FROM predictions p WHERE p.event = e.id AND p.first),"
+    " e.position "
     "FROM events e WHERE e.id = :event ON CONFLICT DO NOTHING"
 )
 

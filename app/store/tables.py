@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.columns import Time, big_number, metadata, number, since
-from app.store.hooks import deliveries, webhooks
+from app.store.hooks import alert_firings, alert_rules, alerts, deliveries, webhooks
 from app.store.ledgers import (
     audit,
     event_revisions,
@@ -40,12 +40,17 @@ from app.store.ledgers import (
 )
 
 __all__ = [
+    "BLOCK",
+    "alert_firings",
+    "alert_rules",
+    "alerts",
     "api_keys",
     "audit",
     "deliveries",
     "detector_promotions",
     "detector_versions",
     "devices",
+    "event_blocks",
     "event_revisions",
     "events",
     "gaps",
@@ -245,6 +250,7 @@ events = Table(
     Column("post_roll", Integer, nullable=False),
     Column("classified", Boolean, nullable=False, server_default=text("false")),
     since("created_at"),
+    Column("labelled", Boolean, nullable=False, server_default=text("false")),
     Index("ix_events_device_position", "device", "position"),
     Index("ix_events_profile_position", "profile", "position"),
     Index("ix_events_onset_position", "onset", "position"),
@@ -257,7 +263,24 @@ events = Table(
         "position",
         postgresql_where=text("NOT classified"),
     ),
+    Index("ix_events_unlabelled", "position", postgresql_where=text("NOT labelled")),
+    Index(
+        "ix_events_profile_unlabelled",
+        "profile",
+        "position",
+        postgresql_where=text("NOT labelled"),
+    ),
     CheckConstraint("offset_seq >= onset_seq", name="offset_seq"),
     CheckConstraint("n_readings >= 0 AND n_channels >= 1", name="shape"),
     CheckConstraint("pre_roll >= 0 AND post_roll >= 0", name="rolls"),
 )
+
+event_blocks = Table(
+    "event_blocks",
+    metadata,
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("min_onset", Time, nullable=False),
+    Column("max_onset", Time, nullable=False),
+)
+"""Between which times the onsets of each `BLOCK` positions lie; kept by triggers."""
+BLOCK = 1024

@@ -30,6 +30,8 @@ VALUES = {
     "event_id": "00000000-0000-0000-0000-000000000000",
     "key_id": "nobody",
     "webhook_id": "1",
+    "rule_id": "1",
+    "alert_id": "1",
     "delivery_id": "1",
     "path:path": "main.js",
 }

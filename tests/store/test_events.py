@@ -1,5 +1,6 @@
+from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -225,3 +226,49 @@ async def test_an_empty_window_and_strange_numbers_survive(
     await events.add(conn, [event])
     assert (await events.window(conn, event.id)).values.shape == (0, 2)
     assert (await events.get(conn, event.id)).peak == float("inf")
+
+
+async def test_labelled_events_are_marked_by_the_label_that_counts(
+    conn: AsyncConnection, world: World
+) -> None:
+    first, second = new_event(1), new_event(2)
+    await events.add(conn, [first, second])
+
+    async def unlabelled() -> list[UUID]:
+        rows, _ = await events.list_(conn, EventFilter(labelled=False))
+        return [row.id for row in rows]
+
+    both = [first.id, second.id]
+    assert await unlabelled() == both
+    await labels.add_many(conn, [(one, "fist") for one in both], "ann", "person")
+    assert await unlabelled() == []
+    await labels.add(conn, first.id, "", "ann", "person")
+    assert await unlabelled() == [first.id]
+    rows, _ = await events.list_(conn, EventFilter(labelled=True))
+    assert [row.id for row in rows] == [second.id]
+
+
+async def test_list_bound_by_time_finds_events_whose_clock_ran_backwards(
+    conn: AsyncConnection, world: World
+) -> None:
+    hours = [5, 1, 9, 2, 8, 3]
+    new = [
+        replace(
+            new_event(n),
+            onset=T0 + timedelta(hours=hour),
+            offset=T0 + timedelta(hours=hour, seconds=1),
+        )
+        for n, hour in enumerate(hours, start=1)
+    ]
+    for one in new:
+        await events.add(conn, [one])
+    hour_of = {one.id: hour for one, hour in zip(new, hours, strict=True)}
+    since, until = T0 + timedelta(hours=2), T0 + timedelta(hours=8)
+    for order in ("asc", "desc"):
+        wanted = EventFilter(since=since, until=until, order=order)
+        rows, _ = await events.list_(conn, wanted)
+        assert [hour_of[row.id] for row in rows] == (
+            [5, 2, 3] if order == "asc" else [3, 2, 5]
+        )
+    nothing = EventFilter(since=T0 + timedelta(days=9))
+    assert await events.list_(conn, nothing) == ([], None)

@@ -1,0 +1,285 @@
+"""Alerts: what rules found, told once, counted while it goes on, and acknowledged.
+
+    firing        a rule fits an event or a silence: once each, by its key
+    alert         the first firing of a group; those within the cooldown count into it
+    storm         beyond `MOST_OPEN` alerts of a rule within its cooldown, one for all
+
+Whoever fires holds the rule's row (`alert_rules.claim`), so that no two do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import NotFound
+from app.store.alert_rules import BY_DEVICE, AlertRule
+from app.store.engine import notify
+from app.store.hooks import alert_firings, alert_rules, alerts
+from app.store.pages import cursor_of, number_in
+
+CHANNEL = "onset_alerts"
+MOST_OPEN = 100
+WHOLE_RULE = ""
+"""The subject of an alert that stands for all devices of its rule."""
+_NOW = func.clock_timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A rule fits something; `key` is its identity."""
+
+    key: str
+    device: str
+    profile: str
+    event: UUID | None = None
+    label: str | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What somebody must look at.
+
+    Parameters
+    ----------
+    subject : str
+        The device whose firings are counted; empty: those of all devices.
+    device, profile, event, label, probability
+        Of the first firing.
+    count : int >= 1
+        Firings so far.
+    ended_at : datetime or None
+        When the silence was over.
+    """
+
+    id: int
+    rule: int
+    rule_name: str
+    on: str
+    subject: str
+    device: str
+    profile: str
+    event: UUID | None
+    label: str | None
+    probability: float | None
+    count: int
+    opened_at: datetime
+    last_at: datetime
+    ended_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    note: str | None
+
+
+_ALERTS = select(alerts, alert_rules.c.name.label("rule_name"), alert_rules.c.on).join(
+    alert_rules, alert_rules.c.id == alerts.c.rule
+)
+_SILENT = text(
+    "SELECT d.id, d.profile, greatest(d.last_seen, s.last_seen) AS seen FROM devices d "
+    "LEFT JOIN LATERAL (SELECT max(last_seen) AS last_seen FROM streams"
+    " WHERE device = d.id) s ON true "
+    "WHERE (CAST(:device AS text) IS NULL OR d.id = :device)"
+    " AND (CAST(:profile AS text) IS NULL OR d.profile = :profile)"
+    " AND greatest(d.last_seen, s.last_seen)"
+    " < clock_timestamp() - CAST(:seconds AS double precision) * interval '1 s' "
+    "ORDER BY seen, d.id"
+)
+
+
+async def fire(
+    conn: AsyncConnection, rule: AlertRule, firings: Sequence[Firing]
+) -> list[Alert]:
+    """Count what is new into alerts; return those that were opened."""
+    if not firings:
+        return []
+    fresh = set(
+        await conn.scalars(
+            upsert(alert_firings)
+            .on_conflict_do_nothing()
+            .returning(alert_firings.c.key),
+            [{"rule": rule.id, "key": one.key} for one in firings],
+        )
+    )
+    if not fresh:
+        return []
+    since = _NOW - timedelta(seconds=rule.cooldown_seconds)
+    recent = await conn.execute(
+        select(alerts.c.id, alerts.c.subject)
+        .where(alerts.c.rule == rule.id, alerts.c.opened_at > since)
+        .order_by(alerts.c.id)
+    )
+    open_ = {row.subject: row.id for row in recent}
+    opened: list[int] = []
+    counted: dict[int, int] = {}
+    for one in firings:
+        if one.key not in fresh:
+            continue
+        fresh.discard(one.key)
+        subject = one.device if rule.group_by == BY_DEVICE else WHOLE_RULE
+        if subject not in open_ and len(open_) >= MOST_OPEN:
+            subject = WHOLE_RULE
+        if subject in open_:
+            counted[open_[subject]] = counted.get(open_[subject], 0) + 1
+        else:
+            open_[subject] = await _open(conn, rule, subject, one)
+            opened.append(open_[subject])
+    for alert, times in counted.items():
+        await conn.execute(
+            update(alerts)
+            .where(alerts.c.id == alert)
+            .values(count=alerts.c.count + times, last_at=_NOW, ended_at=None)
+        )
+    return [await get(conn, number) for number in opened]
+
+
+async def silent(conn: AsyncConnection, rule: AlertRule) -> list[Firing]:
+    """Return the devices that a rule finds silent; one that never spoke is not."""
+    rows = await conn.execute(
+        _SILENT,
+        {
+            "device": rule.device,
+            "profile": rule.profile,
+            "seconds": rule.silence_seconds,
+        },
+    )
+    return [
+        Firing(f"silence:{row.id}:{row.seen.isoformat()}", row.id, row.profile)
+        for row in rows
+    ]
+
+
+async def end_silences(
+    conn: AsyncConnection, rule: AlertRule, still: Collection[str]
+) -> list[Alert]:
+    """End the alerts of devices that speak again; return them.
+
+    Parameters
+    ----------
+    still : collection of str
+        Devices that are silent.
+    """
+    going = await conn.execute(
+        _ALERTS.where(alerts.c.rule == rule.id, alerts.c.ended_at.is_(None))
+    )
+    over = [
+        row.id
+        for row in going
+        if (row.subject not in still if row.subject else not still)
+    ]
+    if over:
+        await conn.execute(
+            update(alerts).where(alerts.c.id.in_(over)).values(ended_at=_NOW)
+        )
+    return [await get(conn, number) for number in over]
+
+
+async def get(conn: AsyncConnection, alert: int) -> Alert:
+    """Return an alert, or raise `NotFound`."""
+    row = (await conn.execute(_ALERTS.where(alerts.c.id == alert))).one_or_none()
+    if row is None:
+        raise NotFound(f"no alert {alert}")
+    return _alert(row)
+
+
+async def list_(
+    conn: AsyncConnection,
+    limit: int = 100,
+    cursor: str | None = None,
+    *,
+    rule: int | None = None,
+    device: str | None = None,
+    acknowledged: bool | None = None,
+) -> tuple[list[Alert], str | None]:
+    """Return a page of alerts, newest first, and the cursor of the next page."""
+    query = _ALERTS.order_by(alerts.c.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(alerts.c.id < number_in(cursor))
+    if rule is not None:
+        query = query.where(alerts.c.rule == rule)
+    if device is not None:
+        query = query.where(alerts.c.device == device)
+    if acknowledged is not None:
+        at = alerts.c.acknowledged_at
+        query = query.where(at.is_not(None) if acknowledged else at.is_(None))
+    rows = [_alert(row) for row in await conn.execute(query)]
+    more = len(rows) > limit
+    return rows[:limit], cursor_of(rows[limit - 1].id) if more else None
+
+
+async def acknowledge(
+    conn: AsyncConnection, alert: int, by: str, note: str | None
+) -> tuple[Alert, bool]:
+    """Say that somebody looks, or raise `NotFound`; the first to say so stays.
+
+    Returns
+    -------
+    Alert, and whether this was the first time.
+    """
+    done = await conn.execute(
+        update(alerts)
+        .where(alerts.c.id == alert, alerts.c.acknowledged_at.is_(None))
+        .values(acknowledged_at=_NOW, acknowledged_by=by, note=note)
+    )
+    return await get(conn, alert), bool(done.rowcount)
+
+
+async def tell(conn: AsyncConnection, alert: Alert, state: str) -> None:
+    """Tell every process what became of an alert: opened, ended, acknowledged."""
+    said = {
+        "alert": alert.id,
+        "rule": alert.rule,
+        "name": alert.rule_name[:64],
+        "state": state,
+        "device": alert.device,
+        "profile": alert.profile,
+    }
+    await notify(conn, CHANNEL, said)
+
+
+async def forget(conn: AsyncConnection, after_seconds: float) -> None:
+    """Drop firings and acknowledged alerts of so long ago.
+
+    Firings of silences stay: a device may be silent for longer.
+    """
+    before = _NOW - timedelta(seconds=after_seconds)
+    await conn.execute(
+        delete(alert_firings).where(
+            alert_firings.c.at < before, ~alert_firings.c.key.startswith("silence:")
+        )
+    )
+    await conn.execute(
+        delete(alerts).where(
+            alerts.c.acknowledged_at < before, alerts.c.last_at < before
+        )
+    )
+
+
+async def _open(
+    conn: AsyncConnection, rule: AlertRule, subject: str, first: Firing
+) -> int:
+    row = await conn.execute(
+        insert(alerts)
+        .values(
+            rule=rule.id,
+            subject=subject,
+            device=first.device,
+            profile=first.profile,
+            event=first.event,
+            label=first.label,
+            probability=first.probability,
+        )
+        .returning(alerts.c.id)
+    )
+    return int(row.scalar_one())
+
+
+def _alert(row: Row[Any]) -> Alert:
+    return Alert(**row._mapping)
