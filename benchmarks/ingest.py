@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -106,8 +106,9 @@ class Sender(Line):
 class Process:
     """A serving process, as the benchmark sees it."""
 
-    def __init__(self, port: int, cpu: Callable[[], float], greets: bool) -> None:
-        self.port, self.cpu, self.greets = port, cpu, greets
+    def __init__(self, port: int, pid: int, greets: bool) -> None:
+        self.port, self.pid, self.greets = port, pid, greets
+        self.cpu = partial(cpu_seconds, pid)
 
 
 async def cost(
@@ -136,9 +137,13 @@ async def cost(
     idle = (server.cpu() - before) / (time.perf_counter() - began)
     began, before, at = time.perf_counter(), server.cpu(), 0
     while at < len(queue):
+        if wave > 1:  # all of it is there before the first is read
+            os.kill(server.pid, signal.SIGSTOP)
         for descriptor, said in queue[at : at + wave]:
             if os.write(descriptor, said) < len(said):
                 raise SystemExit("the server does not keep up: nothing is measured")
+        if wave > 1:
+            os.kill(server.pid, signal.SIGCONT)
         at += wave
         await asyncio.sleep(max(0.0, began + at / rate - time.perf_counter()))
     await asyncio.sleep(1.0)
@@ -156,7 +161,7 @@ async def cost(
 async def measure(where: Place, other: Process, devices: int, seconds: float) -> None:
     """Print the table."""
     pairs = prepare(where, devices)
-    ours = Process(where.port, where.cpu_seconds, greets=True)
+    ours = Process(where.port, where.service.pid, greets=True)
     print("| message | Onset us | bare us | ratio |")
     print("| --- | --- | --- | --- |")
     for number, kind in enumerate(KINDS):
@@ -186,8 +191,7 @@ def main() -> None:
         )
         try:
             time.sleep(3)
-            cpu = partial(cpu_seconds, process.pid)
-            other = Process(port, cpu, greets=False)
+            other = Process(port, process.pid, greets=False)
             uvloop.run(measure(where, other, asked.devices, asked.seconds))
         finally:
             process.terminate()

@@ -144,9 +144,10 @@ class Stream:
             at += taken
             self.next_seq += taken
             if self._fed and taken:
-                said += segment.update(
-                    self._cleaner.cleaned[:taken], readings.times[at - taken : at]
-                )
+                times = readings.times
+                if taken < n:
+                    times = times[at - taken : at]
+                said += segment.update(self._cleaner.cleaned[:taken], times)
             if why == clean.DONE:
                 return said
             if why == clean.RESUMED:

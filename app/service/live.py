@@ -118,6 +118,7 @@ class LiveStream:
         )
         self._provisional_at = NEVER if stream.open_from() is None else 0
         self._received = 0
+        self._dirty = False
         self._missing = int(stream.missing.sum())
         self._changes = self._in_flight = self._settled = 0
         self._signal_topic = f"signal:{device}"
@@ -179,7 +180,9 @@ class LiveStream:
 
     def _touch(self) -> None:
         self._changes += 1
-        self._shared.commit.touch(self, urgent=bool(self._events))
+        if self._events or not self._dirty:
+            self._dirty = True
+            self._shared.commit.touch(self, urgent=bool(self._events))
 
     def _digest(self, outputs: Sequence[Event | Onset | Retraction]) -> list[Output]:
         said: list[Output] = []
@@ -300,6 +303,7 @@ class LiveStream:
             gaps=gaps,
             missing=tuple(int(n) for n in missing),
         )
+        self._dirty = False
         self._told = new
         self._in_flight = self._changes
         self._events.clear()
