@@ -94,11 +94,11 @@ def _number(text: bytes, at: int, out: Float32Array, k: int) -> Any:
         digit = np.int64(text[at]) - ZERO
     if at == begun:
         return -1
-    seen = at - begun if digits > 0 else 0
+    seen = 0 if text[begun] == ZERO else at - begun
     if text[at] == POINT:
         at += 1
         begun = at
-        while digits == 0 and text[at] == ZERO:
+        while seen == 0 and text[at] == ZERO:
             at += 1
         seen -= at
         digit = np.int64(text[at]) - ZERO
@@ -108,7 +108,7 @@ def _number(text: bytes, at: int, out: Float32Array, k: int) -> Any:
             digit = np.int64(text[at]) - ZERO
         seen += at
         power = begun - at
-    if seen > MOST_DIGITS:
+    if seen > MOST_DIGITS or (negative and digits == 0):  # -0 and -0.0 differ
         return -1
     if text[at] == SMALL_E or text[at] == LARGE_E:
         at, exponent = _exponent(text, at + 1)

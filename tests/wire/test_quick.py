@@ -70,6 +70,8 @@ def quickly(frame: str):
 @settings(max_examples=400, deadline=None)
 @given(texts, spaces)
 @example([["0.1", "-0.0", "16777217"]], "")
+@example([["-0", "-0.0"]], "")
+@example([["1" + 19 * "0", "0.00" + 19 * "1", 25 * "9"]], "")
 @example([["1e400"]], "")
 @example([["0.12345678901234567890123"]], " ")
 @example([["1", "2"], ["3"]], "")
