@@ -83,6 +83,7 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut(messages, cuts, 
         (b"\x82\xff" + (LIMIT + 1).to_bytes(8, "big"), 1009),
         (frame(2, b"x" * LIMIT, fin=False) + b"\x80\x81", 1009),
     ],
+    ids=map(str, range(19)),  # masks differ from run to run
 )
 def test_what_breaks_the_framing_is_refused_with_its_code(data, code):
     with pytest.raises(BadFrame) as bad:
@@ -113,6 +114,37 @@ def test_a_peer_keeps_no_more_than_a_message():
 def test_a_close_gives_its_code(code):
     body = b"" if code is None else Close(code, "bye").serialize()
     assert read(frame(8, body)) == [Closed(code or 1005)]
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([1, 2, 8, 9]),
+    st.binary(max_size=200) | st.integers(120, 140).map(bytes),
+    st.booleans(),
+    st.binary(max_size=2),
+)
+def test_what_is_read_at_once_is_what_is_read_in_pieces(opcode, body, fin, more):
+    if opcode > 2:
+        fin, body = True, body[:125]
+    data = frame(opcode, body, fin=fin) + more
+    at_once = Reader(LIMIT).whole(data)
+    usual = opcode <= 2 and fin and body and not more
+    if opcode == 1 and usual:
+        usual = body.isascii() or body.decode(errors="ignore").encode() == body
+    assert (at_once is not None) == bool(usual)
+    if at_once is not None:
+        assert read(data) == [at_once]
+
+
+def test_nothing_is_read_at_once_in_the_middle_of_something_else():
+    reader = Reader(LIMIT)
+    reader.feed(frame(1, b"a", fin=False))
+    assert reader.next() is None
+    assert reader.whole(frame(1, b"b")) is None
+    reader = Reader(LIMIT)
+    reader.feed(b"\x81")
+    assert reader.whole(frame(1, b"b")) is None
+    assert Reader(10).whole(frame(2, bytes(11))) is None
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
