@@ -23,13 +23,25 @@ KEY = "ons_benchmrk_0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass
 class Place:
-    """What runs: `url` of the service, `database` to look into, and how to go on."""
+    """What runs: `url` of the service, `database` to look into, and how to go on.
 
-    url: str
-    port: int
+    Where there are replicas, `ports` has one each; `url` and `port` are the first's.
+    """
+
+    ports: list[int]
     server: EmbeddedPostgres
     environment: dict[str, str]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        """Port of the service."""
+        return self.ports[0]
+
+    @property
+    def url(self) -> str:
+        """Address of the service."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def database(self) -> str:
@@ -38,19 +50,29 @@ class Place:
 
     @property
     def service(self) -> subprocess.Popen[bytes]:
-        """The serving process."""
-        return self.running["serve"]
+        """The serving process, the first where there are several."""
+        return self.running[f"serve {self.port}"]
 
-    def start(self, command: str) -> None:
+    def start(self, command: str, port: int | None = None) -> None:
         """Start a process of the command line's."""
+        port = port or self.port
         words = [sys.executable, "-m", "app.cli", command]
-        self.running[command] = subprocess.Popen(words, env=self.environment)
+        name = f"{command} {port}" if command == "serve" else command
+        environment = self.environment | {"ONSET_PORT": str(port)}
+        self.running[name] = subprocess.Popen(words, env=environment)
 
-    def wait(self) -> None:
+    def kill(self, port: int) -> None:
+        """Kill -9 the service of a port."""
+        process = self.running.pop(f"serve {port}")
+        process.kill()
+        process.wait()
+
+    def wait(self, port: int | None = None) -> None:
         """Wait until the service is ready."""
+        url = f"http://127.0.0.1:{port or self.port}/health/ready"
         for _ in range(600):
             try:
-                if httpx.get(f"{self.url}/health/ready", trust_env=False).is_success:
+                if httpx.get(url, trust_env=False).is_success:
                     return
             except httpx.TransportError:
                 pass
@@ -78,31 +100,45 @@ def cpu_seconds(process: int) -> float:
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
+def free_ports(count: int) -> list[int]:
+    """Find ports that nobody listens on."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
 @contextmanager
-def place(*commands: str, **settings: str) -> Iterator[Place]:
-    """Run the service, and whatever else is named; stop all of it at the end."""
+def place(
+    *commands: str, replicas: int = 1, disk: Path | None = None, **settings: str
+) -> Iterator[Place]:
+    """Run the service, and whatever else is named; stop all of it at the end.
+
+    The database's data lie on `disk`, if that is given.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
-        EmbeddedPostgres(Path(folder) / "postgres") as server,
+        EmbeddedPostgres((disk or Path(folder)) / "postgres") as server,
     ):
         migrate.upgrade(server.url)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        ports = free_ports(replicas)
         environment = os.environ | {
             "DATABASE_URL": server.url,
             "ONSET_DATA_DIR": folder,
             "ONSET_MODELS_DIR": f"{folder}/models",
-            "ONSET_PORT": str(port),
             "ONSET_ADMIN_KEY": KEY,
             "ONSET_LOG_LEVEL": "warning",
             **settings,
         }
-        made = Place(f"http://127.0.0.1:{port}", port, server, environment)
+        made = Place(ports, server, environment)
         try:
-            for command in ("serve", *commands):
+            for port in ports:
+                made.start("serve", port)
+            for command in commands:
                 made.start(command)
-            made.wait()
+            for port in ports:
+                made.wait(port)
             yield made
         finally:
             for process in made.running.values():

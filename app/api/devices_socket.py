@@ -30,7 +30,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
-from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
+from app.api.problems import problem, problem_response, unavailable, unforeseen
 from app.api.receipt import LATE, MANY, Deadline
 from app.api.state import State
 from app.errors import OnsetError
@@ -39,6 +39,7 @@ from app.service.connection import Connection
 from app.service.ingest import Ingest
 from app.service.metrics import Metrics
 from app.store import keys
+from app.store.engine import AWAY
 from app.wire import closes, websocket
 from app.wire.actions import Limits
 from app.wire.frames import SUBPROTOCOLS

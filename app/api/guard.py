@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import ANYBODY, RULES, Caller, RuleBook, authenticate, authorize
 from app.api.idempotency import once
-from app.api.problems import AWAY, problem, problem_response, unavailable, unforeseen
+from app.api.problems import problem, problem_response, unavailable, unforeseen
 from app.api.state import state_of
 from app.errors import OnsetError
+from app.store.engine import AWAY
 
 log = structlog.get_logger()
 

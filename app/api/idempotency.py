@@ -22,10 +22,11 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import AWAY, problem, problem_response, unavailable
+from app.api.problems import problem, problem_response, unavailable
 from app.api.state import state_of
 from app.errors import OnsetError
 from app.store import idempotency
+from app.store.engine import AWAY
 from app.store.idempotency import MAX_BODY_BYTES, Claim, KeptAnswer
 
 log = structlog.get_logger()

@@ -14,8 +14,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -31,6 +30,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
+from app.store.engine import AWAY
 
 log = structlog.get_logger()
 
@@ -55,8 +55,6 @@ STATUS: Sequence[tuple[type[OnsetError], int, str]] = (
 )
 """First match counts; subclasses stand above their parents."""
 
-AWAY = (OperationalError, InterfaceError, PoolTimeout)
-"""What a database that is away looks like."""
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from app.store.engine import AWAY
+
 log = structlog.get_logger()
 
 RESTART_SECONDS = 1.0
@@ -50,6 +52,9 @@ class Background:
             try:
                 await work()
                 log.warning("background_work_ended", name=name)
+            except AWAY as error:
+                self._failed[name] = (time.monotonic(), type(error).__name__)
+                log.warning("database_away", name=name, error=type(error).__name__)
             except Exception as error:
                 self._failed[name] = (time.monotonic(), type(error).__name__)
                 log.exception("background_work_failed", name=name)

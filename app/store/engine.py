@@ -12,6 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.domain import Json
@@ -31,6 +33,8 @@ _CONNECT: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What it raises while the database is away or has no connection left."""
 _BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
