@@ -109,6 +109,17 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/devices/{device_id}/keys"): Rule(Role.OPERATOR, shown_once=True),
     ("WS", "/devices/{device_id}/stream"): Rule(None, devices=True),
     ("POST", "/tickets"): Rule(Role.OPERATOR, devices=True, shown_once=True),
+    ("GET", "/v2"): OPEN,
+    ("GET", "/v2/health/live"): OPEN,
+    ("GET", "/v2/health/ready"): OPEN,
+    ("GET", "/v2/models/{name}"): VIEWER,
+    ("GET", "/v2/models/{name}/ready"): VIEWER,
+    ("POST", "/v2/models/{name}/infer"): Rule(Role.VIEWER, devices=True),
+    ("GET", "/v2/models/{name}/versions/{version}"): VIEWER,
+    ("GET", "/v2/models/{name}/versions/{version}/ready"): VIEWER,
+    ("POST", "/v2/models/{name}/versions/{version}/infer"): Rule(
+        Role.VIEWER, devices=True
+    ),
     ("GET", "/alerts"): VIEWER,
     ("POST", "/alerts/{alert_id}/ack"): LABELER,
     ("GET", "/alerts/rules"): VIEWER,

@@ -24,6 +24,7 @@ from app.api import (
     export,
     health,
     imports,
+    inference,
     jobs,
     keys,
     labels,
@@ -52,6 +53,7 @@ def routers() -> Sequence[APIRouter]:
     """Return the routers of the REST interface, the busiest route first."""
     return (
         classify.router,
+        inference.router,
         imports.router,
         events.router,
         export.router,

@@ -99,9 +99,9 @@ async def classify_windows(
     """
     model = await _model(state, body)
     if len(body.windows or body.features or ()) > INLINE_ROWS:
-        said = await asyncio.to_thread(_predict, model, body)
+        said = await asyncio.to_thread(predict, model, body)
     else:
-        said = _predict(model, body)
+        said = predict(model, body)
     return ClassifyAnswer(predictions=[PredictionAnswer.of(one) for one in said])
 
 
@@ -121,7 +121,8 @@ async def _model(state: State, body: ClassifyBody) -> Model:
     return model
 
 
-def _predict(model: Model, body: ClassifyBody) -> list[Prediction]:
+def predict(model: Model, body: ClassifyBody) -> list[Prediction]:
+    """Say what a model says of each window; blocks for milliseconds."""
     if body.features is not None:
         return [model.predict(_array(row, 1)) for row in body.features]
     windows = body.windows or []

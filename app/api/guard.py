@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api import inference
 from app.api.access import ANYBODY, RULES, Caller, RuleBook, authenticate, authorize
 from app.api.idempotency import once
 from app.api.problems import problem, problem_response, unavailable, unforeseen
@@ -47,6 +48,8 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
+        if scope["path"].startswith(f"{inference.PREFIX}/"):
+            send = inference.speaking(send)
 
         async def watched(message: Message) -> None:
             nonlocal started

@@ -22,6 +22,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.status = 0
+        self.started = asyncio.Event()
         self.ended = asyncio.Event()
         self._said: asyncio.Queue[Said] = asyncio.Queue()
         self._rest = ""
@@ -33,6 +34,7 @@ class Reader:
     async def send(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.started.set()
             return
         self._rest += message.get("body", b"").decode()
         *blocks, self._rest = self._rest.split("\n\n")

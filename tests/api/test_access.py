@@ -1,5 +1,6 @@
 """One table says who may do what; the application does exactly that."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -7,15 +8,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
-from app.api.access import RULES, RuleBook
+from app.api.access import RULES, RuleBook, authorize_device
 from app.api.application import routers
 from app.api.devices_socket import PATH
 from app.api.state import State
 from app.domain import Role
+from app.errors import Forbidden, Unauthenticated
 from app.store import keys
 from tests.api.caller import Caller, api_of, require_problem
+from tests.api.reader import reading
 
 HTTP = [(method, path) for method, path in RULES if method != "WS"]
 STREAMS = {("GET", "/live"), ("GET", "/devices/{device_id}/signal")}
@@ -117,8 +121,73 @@ async def test_without_a_valid_key_only_open_routes_answer(
         if rule.least is None and not rule.devices:
             assert answer.status_code == 200, path
         else:
-            require_problem(answer, 401)
+            require_refusal(answer, 401)
             assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def require_refusal(answer: httpx.Response, status: int) -> None:
+    """Check the answer's shape, too: a problem, or an error of `/v2`."""
+    if answer.request.url.path.startswith("/v2/"):
+        assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    else:
+        require_problem(answer, status)
+
+
+async def revoked_key(state: State) -> str:
+    async with state.engine.begin() as conn:
+        key, secret = await keys.create(conn, role=Role.ADMIN, name="gone", device=None)
+        await keys.revoke(conn, key.id)
+    return secret
+
+
+async def test_revoked_key_opens_nothing_whatever_its_role_was(
+    client: httpx.AsyncClient, state: State, secrets: dict[str, str]
+) -> None:
+    gone = api_of(client, await revoked_key(state))
+    for method, path in HTTP:
+        rule = RULES[method, path]
+        answer = await gone(method, concrete(path), json={})
+        if rule.least is None and not rule.devices:
+            assert answer.status_code == 200, path
+        else:
+            require_refusal(answer, 401)
+
+
+async def admitted(state: State, path: str, device: str, secret: str | None) -> int:
+    """What a device socket's upgrade is answered: 101, or the status of a refusal."""
+    given = [] if secret is None else [(b"authorization", f"Bearer {secret}".encode())]
+    scope = {"type": "http", "path": path, "headers": given, "query_string": b""}
+    try:
+        await authorize_device(state, HTTPConnection(scope), device)
+    except Unauthenticated:
+        return 401
+    except Forbidden:
+        return 403
+    return 101
+
+
+async def test_sockets_and_endless_streams_let_in_whom_the_table_says(
+    app: FastAPI, state: State, api: dict[str, Caller], secrets: dict[str, str]
+) -> None:
+    await api["admin"]("PUT", "/devices/arm-2", json={"profile": "arm"})
+    callers: dict[str, str | None] = dict(secrets)
+    callers |= {"none": None, "garbage": "x", "revoked": await revoked_key(state)}
+    for name, secret in callers.items():
+        known = name in secrets
+        for device in ("arm-1", "arm-2"):
+            path = f"/devices/{device}/stream"
+            mine = name == "device" and device == "arm-1"
+            wanted = 101 if mine else 403 if known else 401
+            said = await admitted(state, path, device, secret)
+            assert said == wanted, (name, device)
+        for method, path in STREAMS:
+            least = RULES[method, path].least
+            assert least is not None
+            may = known and name != "device" and Role(name).rank >= least.rank
+            wanted = 200 if may else 403 if known else 401
+            async with reading(app, secret or "", concrete(path)) as reader:
+                await asyncio.wait_for(reader.started.wait(), 5)
+                assert reader.status == wanted, (name, path)
 
 
 async def test_key_in_the_query_opens_nothing(

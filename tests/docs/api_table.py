@@ -30,6 +30,8 @@ every field with examples, `GET /asyncapi.json` the [device socket](protocol.md)
 - Long work answers 202 with `Location: /jobs/{id}`.
 - `POST /classify` of a stored window answers what the device was told, bit for bit, if
   it also gets the `pre_roll`, `post_roll` and `model_version` of the event.
+- `/v2` is the [Open Inference Protocol](https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol)
+  for tools that speak it: a profile is a model, see [below](#open-inference-protocol).
 - Every POST takes an `Idempotency-Key`, see [below](#sending-again).
 
 ```sh run server
@@ -40,6 +42,34 @@ curl -s "$ONSET_URL/events?bogus=1" -H "Authorization: Bearer $ONSET_KEY"
 """
 
 ERRORS = """\
+
+## Open Inference Protocol
+
+A profile is a model of the protocol, a model version one of its versions. The answer is
+that of `POST /classify`, bit for bit.
+
+| tensor | shape | type |
+| --- | --- | --- |
+| in: `window` | `[n_windows, n_readings, n_channels]` | FP32, FP64 |
+| out: `label`, `probability`, `unknown` | `[n_windows]` | BYTES, FP64, BOOL |
+| out: `probabilities` | `[n_windows, n_classes]`, in the order of `classes` | FP64 |
+| out: `classes` | `[n_classes]` | BYTES |
+
+Data are row-major, flat or nested. Windows of one request have one length; one alone
+may have the shape `[n_readings, n_channels]`. `parameters` may have `pre_roll` and
+`post_roll`, the readings before and after the event. `outputs` chooses tensors; without
+it all come. Errors, also those of keys and limits, are `{"error": "..."}` with 400 (bad
+request), 401, 403, 404 (no such model), 413 or 429.
+
+```python shown
+import httpx
+
+tensor = {"name": "window", "shape": [1, 2, 2], "datatype": "FP32"}
+tensor["data"] = [0.1, 0.2, 0.3, 0.1]
+access = {"Authorization": "Bearer ons_..."}
+url = "http://127.0.0.1:8000/v2/models/arm-band/infer"
+print(httpx.post(url, headers=access, json={"inputs": [tensor]}).json()["outputs"])
+```
 
 ## Sending again
 
