@@ -25,7 +25,7 @@ from app.api.fields import (
 )
 from app.api.state import State, current
 from app.detection.scores import shown
-from app.errors import ChampionMoved
+from app.errors import ChampionMoved, NotFound
 from app.store import audit, detectors, devices, profiles
 
 router = APIRouter(prefix="/profiles/{name}/detectors", tags=["Detectors"])
@@ -130,6 +130,24 @@ async def detector_history(
         await _require(conn, name, query.device)
         rows = await detectors.history(conn, name, query.device)
     return Page(items=[DetectorServedAnswer.model_validate(row) for row in rows])
+
+
+@router.get("/{number}")
+async def get_detector(
+    name: ProfilePath,
+    number: NumberPath,
+    state: Annotated[State, Depends(current)],
+) -> DetectorAnswer:
+    """One detector version, a fitted `model` in full: what replays elsewhere need."""
+    async with state.engine.begin() as conn:
+        await profiles.get(conn, name)
+        row = next(
+            (one for one in await detectors.list_(conn, name) if one.number == number),
+            None,
+        )
+    if row is None:
+        raise NotFound(f"profile {name!r} has no detector version {number}")
+    return DetectorAnswer.model_validate(row)
 
 
 @router.post("/rollback")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from fastapi import Query as QueryOf
@@ -15,16 +16,17 @@ router = APIRouter(tags=["Detectors"])
 
 
 class NearMissQuery(Query):
-    """Of which device."""
+    """Of which device, or of which profile."""
 
-    device: Name
+    device: Name | None = None
+    profile: Name | None = None
 
 
 class NearMissAnswer(Answer):
     """Readings ``[onset_seq, offset_seq)`` that nearly were an event.
 
     `score` is the peak as a share of what an event needs, 0.5 to 1; 1 is one that was
-    too short.
+    too short.  `event` is what somebody made of it.
     """
 
     device: str
@@ -33,6 +35,7 @@ class NearMissAnswer(Answer):
     offset_seq: int
     score: float
     detector_version: int
+    event: UUID | None
 
 
 @router.get("/near-misses")
@@ -40,20 +43,22 @@ async def list_near_misses(
     query: Annotated[NearMissQuery, QueryOf()],
     state: Annotated[State, Depends(current)],
 ) -> Page[NearMissAnswer]:
-    """List what nearly was an event of a device, newest first, each with its score.
+    """List what nearly was an event of a device or profile, newest first, with scores.
 
-    A stream remembers its eight newest since its last gap.
+    A stream remembers its eight newest since its last gap; the 20 newest streams are
+    looked at.
     """
     async with state.engine.begin() as conn:
-        rows = await near.of_device(conn, query.device)
+        rows = await near.newest(conn, device=query.device, profile=query.profile)
     items = [
         NearMissAnswer(
-            device=query.device,
+            device=row.device,
             boot=row.boot,
             onset_seq=row.near.onset,
             offset_seq=row.near.offset,
             score=row.near.score,
             detector_version=row.detector_version,
+            event=row.event,
         )
         for row in rows
     ]

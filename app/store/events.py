@@ -54,6 +54,7 @@ __all__ = [
     "insert_predictions",
     "last_position",
     "list_",
+    "overlapping",
     "predictions_of",
     "unclassified",
     "window",
@@ -171,6 +172,22 @@ async def windows(
         row.id: unpack_values(row.window, (row.n_readings, row.n_channels))
         for row in rows
     }
+
+
+async def overlapping(
+    conn: AsyncConnection, device: str, boot: str, first_seq: int, next_seq: int
+) -> list[tuple[UUID, int, int]]:
+    """Return (event, onset_seq, offset_seq) of what a stream has in some readings."""
+    e = events.c
+    rows = await conn.execute(
+        select(e.id, e.onset_seq, e.offset_seq).where(
+            e.device == device,
+            e.boot == boot,
+            e.onset_seq < next_seq,
+            e.offset_seq > first_seq,
+        )
+    )
+    return [(event, onset, offset) for event, onset, offset in rows]
 
 
 async def unclassified(

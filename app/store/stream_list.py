@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Gap
-from app.store.tables import gaps, streams
+from app.store.tables import detector_versions, gaps, streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,16 @@ class StreamInfo:
     missing: tuple[int, ...]
     created_at: datetime
     last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamState:
+    """The state of a stream's detector, as last committed."""
+
+    device: str
+    boot: str
+    detector_version: int
+    state: bytes
 
 
 async def list_(conn: AsyncConnection, device: str) -> list[StreamInfo]:
@@ -50,17 +60,20 @@ async def list_(conn: AsyncConnection, device: str) -> list[StreamInfo]:
 
 
 async def states(
-    conn: AsyncConnection, device: str, limit: int
-) -> list[tuple[str, int, bytes]]:
-    """Return (boot, detector version, state) of a device's newest streams."""
-    s = streams.c
-    rows = await conn.execute(
-        select(s.boot, s.detector_version, s.state)
-        .where(s.device == device, s.state.is_not(None))
-        .order_by(s.last_seen.desc(), s.boot)
-        .limit(limit)
+    conn: AsyncConnection, *, device: str | None, profile: str | None, limit: int
+) -> list[StreamState]:
+    """Return the states of the newest streams of a device or of a profile."""
+    s, d = streams.c, detector_versions.c
+    query = select(s.device, s.boot, s.detector_version, s.state).where(
+        s.state.is_not(None)
     )
-    return [(row.boot, row.detector_version, row.state) for row in rows]
+    if device is not None:
+        query = query.where(s.device == device)
+    if profile is not None:
+        query = query.join(detector_versions, d.number == s.detector_version)
+        query = query.where(d.profile == profile)
+    query = query.order_by(s.last_seen.desc(), s.device, s.boot).limit(limit)
+    return [StreamState(*row) for row in await conn.execute(query)]
 
 
 async def list_gaps(conn: AsyncConnection, device: str, boot: str) -> list[Gap]:

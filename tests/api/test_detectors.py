@@ -101,6 +101,11 @@ async def test_fit_is_a_job_and_what_it_learnt_is_listed(
     assert (learnt["number"], learnt["state"]) == (number, "rejected")
     assert learnt["report"] == {"events": 7}
     assert learnt["settings"]["model"].startswith("sha256:")
+    path = "/profiles/arm/detectors"
+    whole = (await api["viewer"]("GET", f"{path}/{number}")).json()
+    assert whole["settings"]["model"] == silent(2).to_text()
+    assert whole["report"] == {"events": 7}
+    require_problem(await api["viewer"]("GET", f"{path}/99999"), 404)
 
 
 async def test_device_has_a_detector_of_its_own_and_goes_back_to_its_profiles(

@@ -20,6 +20,7 @@ PAGES = {
     "events": "#place tbody tr",
     "events/{event}": ".probabilities li",
     "models": ".version",
+    "detectors": ".version-of",
     "devices": "#place tbody tr",
     "keys": "#place tbody tr",
     "audit": "#place tbody tr",
