@@ -164,9 +164,11 @@ def _show(result: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())
         return
-    for part in ("detection", "classification"):
+    for part in ("detection", "classification", "end_to_end"):
         if part in result:
             _tell(result[part])
+    if result.get("cause"):
+        typer.echo(f"{'cause':16}{result['cause']}")
     typer.echo(f"{result['verdict']}: {result['reason']}")
 
 

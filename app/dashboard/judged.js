@@ -19,6 +19,8 @@ export function inASentence({ number: version, parent, verdict, source, report, 
   const subject = `Version ${version}`;
   const serves = state === "serving" ? " serves;" : "";
   if (!compared) return `${subject}${serves} ${serves ? "it " : ""}was ${SOURCES[source]} and never judged on recordings.`;
+  const ends = report.end_to_end;
+  if (ends?.verdict === "worse") return `${subject} makes labels worse: it finds and rightly names events with an F1 of ${exact(ends.latter)} instead of ${exact(ends.former)}, by the model that served.`;
   const than = parent ? `version ${parent}` : "the one before it";
   return `${subject} ${VERDICTS[verdict] ?? verdict} ${than}: event F1 ${exact(compared.latter)} instead of ${exact(compared.former)} over ${number(compared.n)} stretches of readings.`;
 }
@@ -44,7 +46,8 @@ export function numbersOf({ report }) {
     line("Event F1", exact(compared.latter), compared.latter > compared.former),
     line("Former one", exact(compared.former)),
     line("Difference", `${signed(compared.difference)} (${signed(compared.low)} to ${signed(compared.high)})`),
-    line("By chance", `p = ${compared.p.toPrecision(2)}`)));
+    line("By chance", `p = ${compared.p.toPrecision(2)}`),
+    ...(report.end_to_end ? [line("To labels", `${exact(report.end_to_end.latter)}, before ${exact(report.end_to_end.former)}`)] : [])));
 }
 
 /** Its settings; a fitted model by the beginning of its name. */

@@ -15,16 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain import NOTHING, Float32Array, Profile, Readings
+from app.domain import NOTHING, DetectorVersion, Float32Array, Profile, Readings
 from app.errors import CannotLearn
 from app.learning import boundaries
 from app.learning.boundaries import Course
 from app.learning.compare import BETTER, WORSE, Comparison
 from app.learning.heldout import LEAST_STRETCHES
+from app.service.gate import gated, labels_after
 from app.service.keep import keep
 from app.service.progress import Progress
 from app.service.rerun import pieces_of, served_in
 from app.store import jobs, profiles, recordings
+from app.store.artefacts import Artefacts
 from app.store.detectors import NewDetector
 from app.store.events import EventRow
 from app.store.jobs import Job
@@ -34,7 +36,9 @@ MOST_VALUES = 16_000_000
 LEAST_READINGS = 200
 
 
-async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
+async def fit(
+    engine: AsyncEngine, artefacts: Artefacts, job: Job, progress: Progress
+) -> None:
     """Do a fit job.
 
     Raises
@@ -55,15 +59,27 @@ async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
             profile.rate_hz,
             present.settings,
             seed=zlib.crc32(profile.name.encode()),
-            progress=progress,
+            progress=progress.part(0.0, 0.85),
         )
     except CannotLearn as error:
         async with engine.begin() as conn:
             said = {"verdict": "not_enough_evidence", "reason": str(error)}
             await jobs.finish(conn, job.id, {"detector_version": None, **said})
         return
-    progress("committing", 0.98)
     verdict, reason = judged(made.comparison)
+    version = DetectorVersion(0, profile.name, made.settings)
+    named = await labels_after(
+        engine,
+        artefacts,
+        profile,
+        present,
+        version,
+        progress.part(0.85, 0.95),
+        device=device,
+    )
+    verdict, reason = gated(verdict, reason, named)
+    progress("committing", 0.98)
+    ends = {"end_to_end": None if named is None else named.to_json()}
     new = NewDetector(
         profile.name,
         made.settings,
@@ -71,7 +87,7 @@ async def fit(engine: AsyncEngine, job: Job, progress: Progress) -> None:
         present.number,
         verdict,
         reason,
-        made.report,
+        {**made.report, **ends},
         device,
     )
     await keep(engine, job, new)

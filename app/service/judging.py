@@ -14,16 +14,20 @@ from app.domain import DetectorVersion
 from app.learning.compare import Comparison, Counts, compare_detections
 from app.learning.heldout import counted
 from app.service.fitting import judged
+from app.service.gate import gated, labels_after
 from app.service.keep import keep
 from app.service.labelled import labelled_streams
 from app.service.progress import Progress
 from app.service.rerun import detected
 from app.store import profiles
+from app.store.artefacts import Artefacts
 from app.store.detectors import NewDetector
 from app.store.jobs import Job
 
 
-async def judge(engine: AsyncEngine, job: Job, progress: Progress) -> None:
+async def judge(
+    engine: AsyncEngine, artefacts: Artefacts, job: Job, progress: Progress
+) -> None:
     """Do a judging job; its result is the version with its verdict.
 
     Raises
@@ -44,20 +48,32 @@ async def judge(engine: AsyncEngine, job: Job, progress: Progress) -> None:
     ours: list[Counts] = []
     for k, (stream, true) in enumerate(told.streams):
         stage = f"detecting in {stream.device}/{stream.boot}"
-        progress(stage, 0.95 * k / len(told.streams))
+        progress(stage, 0.7 * k / len(told.streams))
         mask = told.judged(stream)
         found = await detected(engine, profile, versions, stream)
         for counts, spans in zip((theirs, ours), found, strict=True):
             own = stream.relative(spans)
             counts += counted(true, own, len(stream), told.step, mask)
-    progress("committing", 0.98)
     comparison = compare_detections(theirs, ours)
     verdict, reason = _verdict(comparison, held_out=told.splits)
+    named = await labels_after(
+        engine,
+        artefacts,
+        profile,
+        present,
+        versions[1],
+        progress.part(0.7, 0.95),
+        device=device,
+        mask=told.judged,
+    )
+    verdict, reason = gated(verdict, reason, named)
+    progress("committing", 0.98)
     report = {
         "events": sum(one.true for one in ours),
         "recordings": len(told.streams),
         "held_out_by": "stretch" if told.splits else "nothing",
         "comparison": comparison.to_json(),
+        "end_to_end": None if named is None else named.to_json(),
     }
     new = NewDetector(
         profile.name,

@@ -3,6 +3,7 @@
     detectors   every recorded stream through `detection.Stream`, the same
                 code as live, beside the other side's events; labelled events are true
     models      every labelled window that neither side learnt, through `classify`
+    both        recorded streams through detector and model together, readings to labels
 
 The other side is another version, or, where none is named, what was served at the time.
 Same versions give what was served: the same events, reading by reading.
@@ -23,6 +24,7 @@ from app.domain import DetectorVersion, Json, Profile
 from app.errors import Conflict, InvalidInput, NotFound
 from app.learning.compare import BETTER, NO_EVIDENCE, WORSE, Comparison
 from app.service.champion import load
+from app.service.endtoend import name_again
 from app.service.progress import Progress
 from app.service.rerun import Loaded, answer_again, detect_again
 from app.store import audit, jobs, models, profiles, queue
@@ -134,6 +136,11 @@ async def replay(
         said, comparison = await answer_again(engine, profile, side, other, progress)
         result["classification"] = said
         compared += [comparison]
+    if side.detector is not None and side.model is not None and _whole(other):
+        both = await name_again(engine, profile, side, other, progress.part(0.7, 1.0))
+        result["end_to_end"] = {"comparison": both.to_json()}
+        result["cause"] = cause_of(both, *compared)
+        compared += [both]
     result["verdict"], result["reason"] = together(compared)
     result["took_seconds"] = round(time.monotonic() - begun, 3)
     async with engine.begin() as conn:
@@ -149,6 +156,28 @@ def together(compared: Sequence[Comparison]) -> tuple[str, str]:
     elif BETTER in verdicts:
         verdict = BETTER
     return verdict, "; ".join(f"{one.measure}: {one.reason}" for one in compared)
+
+
+def _whole(side: Loaded) -> bool:
+    """Whether a side is a detector and a model, or what was served."""
+    return (side.detector is None) == (side.model is None)
+
+
+def cause_of(
+    both: Comparison, detection: Comparison, answers: Comparison
+) -> str | None:
+    """Say what makes labels worse: detector, model or both; None if nothing does."""
+    verdicts = (detection.verdict, answers.verdict)
+    if WORSE not in (both.verdict, *verdicts):
+        return None
+    named = {
+        (True, False): "detector",
+        (False, True): "model",
+        (True, True): "detector and model",
+    }
+    return named.get(
+        (verdicts[0] == WORSE, verdicts[1] == WORSE), "detector and model together"
+    )
 
 
 async def _load(

@@ -137,13 +137,13 @@ class Worker:
 
     async def _do(self, job: Job, progress: Progress) -> None:
         if job.kind == fit.KIND:
-            await fitting.fit(self._engine, job, progress)
+            await fitting.fit(self._engine, self._artefacts, job, progress)
             return
         if job.kind == explore.KIND:
             await explore.explore(self._engine, job, progress)
             return
         if job.kind == judge.KIND:
-            await judging.judge(self._engine, job, progress)
+            await judging.judge(self._engine, self._artefacts, job, progress)
             return
         if job.kind == verify.KIND:
             await verifying.verify(self._engine, self._artefacts, job, progress)

@@ -1,5 +1,6 @@
 """Detectors learn from what people said of recorded streams."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from app.service import boundaries, fit, fitting
 from app.service.boundaries import Missed
 from app.service.progress import Progress
 from app.store import detectors, devices, jobs, labels, profiles
+from app.store.artefacts import Artefacts
 from tests.service.recorded import BURSTS, PROFILE, record
 
 DEAF = {"kind": "energy", "on": 500.0}
+NO_MODELS = Artefacts(Path("no-models"))
 
 
 async def deaf_streams(engine: AsyncEngine, count: int) -> None:
@@ -40,7 +43,7 @@ async def do(
     async with engine.begin() as conn:
         started = await jobs.start(conn, job.id)
     assert started is not None
-    await fitting.fit(engine, started, Progress())
+    await fitting.fit(engine, NO_MODELS, started, Progress())
     async with engine.connect() as conn:
         done = await jobs.get(conn, job.id)
     assert done.state == "succeeded"

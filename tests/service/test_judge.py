@@ -1,5 +1,6 @@
 """Settings that somebody chose become a version, judged on what was held out."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +12,23 @@ from app.service import explore, judge, judging, labelled
 from app.service.progress import Progress
 from app.service.rerun import Recorded
 from app.store import detectors, devices, jobs, labels, profiles
+from app.store.artefacts import Artefacts
 from tests.service.recorded import PROFILE, record
 from tests.service.scene import RATE_HZ, put_profile
 
 DEAF = {"kind": "energy", "on": 500.0}
+NO_MODELS = Artefacts(Path("no-models"))
 ASKED: dict[str, Any] = {"promote": "auto", "by": "ann", "reason": "test"}
 
 
-async def do(engine: AsyncEngine, **asked: Any) -> dict[str, Any]:
+async def do(
+    engine: AsyncEngine, artefacts: Artefacts | None = None, **asked: Any
+) -> dict[str, Any]:
     job = await judge.enqueue(engine, "arm", **ASKED | asked)
     async with engine.begin() as conn:
         started = await jobs.start(conn, job.id)
     assert started is not None
-    await judging.judge(engine, started, Progress())
+    await judging.judge(engine, artefacts or NO_MODELS, started, Progress())
     async with engine.connect() as conn:
         return dict((await jobs.get(conn, job.id)).result or {})
 
