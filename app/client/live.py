@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -76,6 +77,59 @@ class Parser:
         return Happening(kind, json.loads("\n".join(data)), place)
 
 
+class Following:
+    """Where a feed is, and what its lines mean: the core of both ways of reading.
+
+    Parameters
+    ----------
+    filters : mapping
+        `kind` and `profile`, as ``GET /live`` takes them.
+    last_event_id : str or None
+        Where to go on.
+    """
+
+    def __init__(self, filters: Mapping[str, Any], last_event_id: str | None) -> None:
+        self._filters = dict(filters)
+        self._last = last_event_id
+        self._backoff = Backoff(Random())
+        self._parser = Parser()
+        self._rest = b""
+
+    def request(self) -> dict[str, Any]:
+        """Say what to ask for, from where the feed is."""
+        self._parser, self._rest = Parser(), b""
+        headers = {"Accept": "text/event-stream"}
+        if self._last is not None:
+            headers["Last-Event-ID"] = self._last
+        return {
+            "params": self._filters,
+            "headers": headers,
+            "timeout": httpx.Timeout(SILENCE_SECONDS),
+        }
+
+    def pause_seconds(self) -> float:
+        """Say how long to wait before asking again."""
+        return self._backoff.seconds()
+
+    def take(self, piece: bytes) -> Iterator[Happening]:
+        """Take bytes; say what happened.
+
+        Split at line feeds only: httpx would split at U+2028, which JSON may hold.
+        """
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            text = line.removesuffix(b"\r").decode("utf-8", "replace")
+            happening = self._parser.line(text)
+            if happening is None:
+                continue
+            self._backoff.reset()
+            self._last = happening.id or self._last
+            if happening.kind == "error":
+                _raise_if_final(happening)
+            elif happening.kind != "hello":
+                yield happening
+
+
 async def happenings(
     client: httpx.AsyncClient, filters: Mapping[str, Any], last_event_id: str | None
 ) -> AsyncIterator[Happening]:
@@ -86,45 +140,37 @@ async def happenings(
     Unauthenticated, Forbidden, InvalidInput
         If asking again would change nothing.
     """
-    backoff = Backoff(Random())
+    following = Following(filters, last_event_id)
     while True:
-        headers = {"Accept": "text/event-stream"}
-        if last_event_id is not None:
-            headers["Last-Event-ID"] = last_event_id
         try:
-            async with client.stream(
-                "GET",
-                "/live",
-                params=dict(filters),
-                headers=headers,
-                timeout=httpx.Timeout(SILENCE_SECONDS),
-            ) as answer:
+            async with client.stream("GET", "/live", **following.request()) as answer:
                 if answer.is_error:
                     await answer.aread()
                 raise_for_problem(answer)
-                parser = Parser()
-                async for line in _lines(answer):
-                    happening = parser.line(line)
-                    if happening is None:
-                        continue
-                    backoff.reset()
-                    last_event_id = happening.id or last_event_id
-                    if happening.kind == "error":
-                        _raise_if_final(happening)
-                    elif happening.kind != "hello":
+                async for piece in answer.aiter_bytes():
+                    for happening in following.take(piece):
                         yield happening
         except (httpx.TransportError, Unavailable):
             pass
-        await asyncio.sleep(backoff.seconds())
+        await asyncio.sleep(following.pause_seconds())
 
 
-async def _lines(answer: httpx.Response) -> AsyncIterator[str]:
-    """Split at line feeds only: httpx would split at U+2028, which JSON may hold."""
-    rest = b""
-    async for piece in answer.aiter_bytes():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r").decode("utf-8", "replace")
+def happenings_blocking(
+    client: httpx.Client, filters: Mapping[str, Any], last_event_id: str | None
+) -> Iterator[Happening]:
+    """Hear what happens, as `happenings` does."""
+    following = Following(filters, last_event_id)
+    while True:
+        try:
+            with client.stream("GET", "/live", **following.request()) as answer:
+                if answer.is_error:
+                    answer.read()
+                raise_for_problem(answer)
+                for piece in answer.iter_bytes():
+                    yield from following.take(piece)
+        except (httpx.TransportError, Unavailable):
+            pass
+        time.sleep(following.pause_seconds())
 
 
 def _raise_if_final(said: Happening) -> None:

@@ -1,0 +1,130 @@
+"""What is asked of models, training and detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from app.client import shapes
+from app.client.asking import Call, Pages, given, listing, place, verb
+
+
+class ModelVerbs:
+    """What finds events, what names them, and how both are learnt."""
+
+    # Models and training.
+
+    @listing
+    def models(
+        self, profile: str | None = None, *, page: int = 50
+    ) -> Pages[shapes.Model]:
+        """Read the model versions of a profile, or of all, newest first."""
+        return Pages("/models", page, {"profile": profile})
+
+    @verb
+    def model(self, version: int) -> Call[shapes.ModelDetail]:
+        """Read one model version with its manifest and report."""
+        return Call("GET", place("models", version))
+
+    @verb
+    def promote(
+        self, version: int, reason: str, *, expected: int | None = None
+    ) -> Call[shapes.Serving]:
+        """Make a version the champion; ChampionMoved if `expected` is not it now."""
+        said = {"json": {"reason": reason, **given(expected=expected)}}
+        return Call("POST", place("models", version, "promote"), said)
+
+    @verb
+    def rollback(
+        self, profile: str, reason: str, *, expected: int | None = None
+    ) -> Call[shapes.Serving]:
+        """Make the champion before the present one the champion again."""
+        said = {"json": {"reason": reason, **given(expected=expected)}}
+        return Call("POST", place("profiles", profile, "rollback"), said)
+
+    @verb
+    def history(self, profile: str, at: str | None = None) -> Call[dict[str, Any]]:
+        """Read which version served when, or which one at a time (RFC 3339)."""
+        path = place("profiles", profile, "history")
+        return Call("GET", path, {"params": given(at=at)})
+
+    @verb
+    def classify(
+        self, /, profile: str, windows: Sequence[Any], **more: Any
+    ) -> Call[list[shapes.Prediction]]:
+        """Ask what the champion (or `model_version`) says of windows.
+
+        Parameters
+        ----------
+        windows : sequence of (n_readings, n_channels), arrays or nested lists
+        """
+        rows = [np.asarray(w, dtype=np.float32).tolist() for w in windows]
+        asked = {"profile": profile, "windows": rows, **more}
+        return Call("POST", "/classify", {"json": asked}, _predictions)
+
+    @verb
+    def retrain(self, /, profile: str, **how: Any) -> Call[shapes.Job]:
+        """Ask for a retraining; return the job, the running one if there is one."""
+        return Call("POST", "/retrain", {"json": {"profile": profile, **how}})
+
+    @verb
+    def job(self, job: int | str) -> Call[shapes.Job]:
+        """Read how a job stands."""
+        return Call("GET", place("jobs", job))
+
+    @listing
+    def jobs(self, /, *, page: int = 50, **filters: Any) -> Pages[shapes.Job]:
+        """Read jobs, newest first."""
+        return Pages("/jobs", page, filters)
+
+    @verb
+    def cancel(self, job: int | str) -> Call[shapes.Job]:
+        """Ask a job to stop."""
+        return Call("DELETE", place("jobs", job))
+
+    # Detectors.
+
+    @listing
+    def detectors(self, profile: str) -> Pages[shapes.Detector]:
+        """Read all detector versions of a profile, newest first."""
+        return Pages(place("profiles", profile, "detectors"))
+
+    @verb
+    def fit_detector(self, /, profile: str, **how: Any) -> Call[shapes.Job]:
+        """Learn a detector from labelled boundaries in recordings, as a job."""
+        return Call(
+            "POST", place("profiles", profile, "detectors", "fit"), {"json": how}
+        )
+
+    @verb
+    def explore_detector(self, /, profile: str, **what: Any) -> Call[shapes.Job]:
+        """Find precision, recall and false alarms over a threshold, as a job."""
+        path = place("profiles", profile, "detectors", "explore")
+        return Call("POST", path, {"json": what})
+
+    @verb
+    def promote_detector(
+        self, /, profile: str, number: int, reason: str, **more: Any
+    ) -> Call[shapes.DetectorServing]:
+        """Let a detector version serve."""
+        path = place("profiles", profile, "detectors", number, "promote")
+        return Call("POST", path, {"json": {"reason": reason, **more}})
+
+    @verb
+    def rollback_detector(
+        self, /, profile: str, reason: str, **more: Any
+    ) -> Call[shapes.DetectorServing]:
+        """Let the detector that served before serve again."""
+        path = place("profiles", profile, "detectors", "rollback")
+        return Call("POST", path, {"json": {"reason": reason, **more}})
+
+    @listing
+    def near_misses(self, /, device: str, **filters: Any) -> Pages[shapes.NearMiss]:
+        """Read what nearly was an event of a device, newest first."""
+        return Pages("/near-misses", None, {"device": device, **filters})
+
+
+def _predictions(answer: Any) -> list[shapes.Prediction]:
+    return list(answer["predictions"])
