@@ -48,6 +48,10 @@ class Conflict(OnsetError):
     """The request fights the present state."""
 
 
+class Paused(Conflict):
+    """Readings of this device are not taken for the time being."""
+
+
 class Superseded(Conflict):
     """Another connection has taken the stream over."""
 

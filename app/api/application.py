@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.api import (
     alerts,
+    batches,
     classify,
     detector_jobs,
     detectors,
@@ -42,6 +43,7 @@ from app.api import (
 from app.api.access import RULES
 from app.api.guard import Guard
 from app.api.idempotency import PARAMETER
+from app.domain import Role
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -70,6 +72,7 @@ def routers() -> Sequence[APIRouter]:
         readings.router,
         drift.router,
         devices.router,
+        batches.router,
         keys.router,
         alerts.router,
         webhooks.router,
@@ -130,9 +133,9 @@ def _describe(app: FastAPI) -> None:
         for path, methods in document["paths"].items():
             for method, route in methods.items():
                 rule = RULES.get((method.upper(), path))
-                if rule is not None and rule.least is not None:
+                if rule is not None and (rule.least or rule.devices):
                     route["security"] = [{"key": []}]
-                    route["x-least-role"] = rule.least.value
+                    route["x-least-role"] = (rule.least or Role.DEVICE).value
                 if method == "post":
                     route.setdefault("parameters", []).append(PARAMETER)
                 # what is really answered, instead of FastAPI's own shape

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryOf
 
 from app.api.access import Caller, who
+from app.api.devices_socket import Sockets
 from app.api.fields import (
     Answer,
     Body,
@@ -16,8 +17,10 @@ from app.api.fields import (
     Page,
     PageQuery,
     Text64,
+    Text500,
     Time,
     TimeIn,
+    example,
 )
 from app.api.keys import KeyMade
 from app.api.state import State, current
@@ -34,6 +37,14 @@ class DeviceBody(Body):
     profile: Name
 
 
+class PauseAnswer(Answer):
+    """Who paused a device, when and why."""
+
+    by: str
+    at: Time
+    reason: str
+
+
 class DeviceAnswer(Answer):
     """A registered device; `detector_version` null: it goes by its profile."""
 
@@ -42,6 +53,15 @@ class DeviceAnswer(Answer):
     created_at: Time
     last_seen: Time | None
     detector_version: int | None
+    paused: PauseAnswer | None
+
+
+class PauseBody(Body):
+    """Why its readings are not taken."""
+
+    reason: Text500
+
+    model_config = example({"reason": "the arm is being mounted"})
 
 
 class DeviceKeyBody(Body):
@@ -113,6 +133,44 @@ async def delete_device(
         await devices.delete(conn, device_id)
         await audit.record(conn, caller.name, "delete", f"device:{device_id}")
     state.keys.forget()
+
+
+@router.post("/devices/{device_id}/pause")
+async def pause_device(
+    device_id: DevicePath,
+    body: PauseBody,
+    request: Request,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> DeviceAnswer:
+    """Take no more readings of a device; it keeps them until it is resumed.
+
+    Its socket is closed (4423) within 10 seconds; what was received is kept.
+    """
+    async with state.engine.begin() as conn:
+        if await devices.pause(conn, device_id, caller.name, body.reason):
+            about = f"device:{device_id}"
+            after = {"reason": body.reason}
+            await audit.record(conn, caller.name, "pause", about, after=after)
+        device = await devices.get(conn, device_id)
+    sockets: Sockets | None = getattr(request.app.state, "sockets", None)
+    if sockets is not None:
+        sockets.pause(device_id, body.reason)
+    return DeviceAnswer.model_validate(device)
+
+
+@router.post("/devices/{device_id}/resume")
+async def resume_device(
+    device_id: DevicePath,
+    state: Annotated[State, Depends(current)],
+    caller: Annotated[Caller, Depends(who)],
+) -> DeviceAnswer:
+    """Take readings of a device again; it goes on where it was."""
+    async with state.engine.begin() as conn:
+        if await devices.resume(conn, device_id):
+            await audit.record(conn, caller.name, "resume", f"device:{device_id}")
+        device = await devices.get(conn, device_id)
+    return DeviceAnswer.model_validate(device)
 
 
 @router.post("/devices/{device_id}/keys", status_code=201)

@@ -38,7 +38,7 @@ from app.service.commit import GroupCommit
 from app.service.connection import Connection
 from app.service.ingest import Ingest
 from app.service.metrics import Metrics
-from app.store import keys
+from app.store import devices, keys
 from app.store.engine import AWAY
 from app.wire import closes, websocket
 from app.wire.actions import Limits
@@ -119,7 +119,7 @@ class Sockets:
             self.metrics.closes.labels(str(connection.close.code)).inc()
 
     async def expel(self, engine: AsyncEngine) -> None:
-        """Close sockets whose key is revoked or expired; looks for ever."""
+        """Close sockets whose key is no longer good, or whose device is paused."""
         while True:
             await asyncio.sleep(KEY_CHECK_SECONDS)
             present = {c: key for c, key in self.open.items() if key}
@@ -127,9 +127,17 @@ class Sockets:
                 continue
             async with engine.begin() as conn:
                 gone = await keys.unusable(conn, set(present.values()))
+                held = await devices.paused(conn, list(self.of_device))
             for connection, key in present.items():
                 if key in gone:
                     connection.end(closes.UNAUTHENTICATED, "the key is revoked")
+            for device, why in held.items():
+                self.pause(device, why)
+
+    def pause(self, device: str, why: str) -> None:
+        """Close what a device has open here; new ones are closed by `Ingest`."""
+        for connection in tuple(self.of_device.get(device, ())):
+            connection.end(closes.PAUSED, f"the device is paused: {why}")
 
     async def drain(self, seconds: float) -> None:
         """Read no more, make everything durable, acknowledge it, close 1012."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Unpack
 
 import numpy as np
@@ -51,9 +52,37 @@ class EventVerbs:
         return Pages("/devices", page)
 
     @verb
+    def pause_device(self, device: str, reason: str) -> Call[shapes.Device]:
+        """Take no more readings of a device; it keeps them."""
+        said = {"json": {"reason": reason}}
+        return Call("POST", place("devices", device, "pause"), said)
+
+    @verb
+    def resume_device(self, device: str) -> Call[shapes.Device]:
+        """Take readings of a device again."""
+        return Call("POST", place("devices", device, "resume"))
+
+    @verb
     def delete_device(self, device: str) -> Call[None]:
         """Delete a device with all its data."""
         return Call("DELETE", place("devices", device))
+
+    @verb
+    def send_readings(
+        self, /, device: str, boot: str, seq: int, values: Sequence[Any], **more: Any
+    ) -> Call[shapes.Acked]:
+        """Send readings of a device without a socket; safe to send again.
+
+        Parameters
+        ----------
+        values : (n_readings, n_channels), array or nested lists; NaN: no value
+        **more
+            `time`, `gap`, `end`, `profile`, as the route has them.
+        """
+        array = np.asarray(values, dtype=np.float64)
+        rows = [[v if isfinite(v) else None for v in row] for row in array.tolist()]
+        said = {"boot": boot, "seq": seq, "values": rows, **more}
+        return Call("POST", place("devices", device, "readings"), {"json": said})
 
     # Events.
 

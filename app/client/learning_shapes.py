@@ -104,3 +104,4 @@ class NearMiss(TypedDict):
     offset_seq: int
     score: float
     detector_version: int
+    event: str | None

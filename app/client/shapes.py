@@ -141,14 +141,30 @@ class Profile(TypedDict):
     detector_version: int
 
 
+class Pause(TypedDict):
+    """Who paused a device, when and why."""
+
+    by: str
+    at: str
+    reason: str
+
+
 class Device(TypedDict):
-    """A registered device."""
+    """A registered device; `paused` is null while its readings are taken."""
 
     id: str
     profile: str
     created_at: str
     last_seen: str | None
     detector_version: int | None
+    paused: Pause | None
+
+
+class Acked(TypedDict):
+    """Up to which reading everything is durable, and what was found."""
+
+    ack: int
+    said: list[dict[str, Any]]
 
 
 class Key(TypedDict):

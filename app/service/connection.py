@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.domain import Event, Onset, Retraction
-from app.errors import InvalidInput, NotFound
+from app.errors import InvalidInput, NotFound, Paused
 from app.service.ingest import Ingest
 from app.service.live import LiveStream, Output
 from app.wire import closes
@@ -148,6 +148,8 @@ class Connection:
             self.end(closes.UNKNOWN_PROFILE, str(error))
         except InvalidInput as error:
             self.end(closes.MALFORMED, str(error))
+        except Paused as error:
+            self.end(closes.PAUSED, str(error))
         except (SQLAlchemyError, OSError, TimeoutError):
             self.end(closes.RESTART, "the database does not answer: come back")
         except Exception as error:  # nobody awaits this task

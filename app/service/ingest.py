@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.detection import Stream
 from app.domain import DetectorVersion, Event, Flag, Gap, Profile
-from app.errors import NotFound
+from app.errors import NotFound, Paused
 from app.service.handover import UNREADABLE, followed
 from app.service.live import LiveStream, Shared, Sink
 from app.service.together import Together
@@ -109,8 +109,9 @@ async def take_over(
     own = await devices.detectors_of(conn, list(registered))
     versions = {version.number: version for _, version in present.values()}
     versions |= await profiles.detector_versions_of(conn, set(own.values()))
+    held = await devices.paused(conn, list(registered))
     able = [
-        one.device in registered and name in present
+        one.device in registered and one.device not in held and name in present
         for one, name in zip(asked, names, strict=True)
     ]
     numbers = [
@@ -126,6 +127,9 @@ async def take_over(
     done: list[Taken | Exception] = []
     for one, name, serves, can in zip(asked, names, numbers, able, strict=True):
         row = next(rows) if can else None
+        if row is None and one.device in held:
+            done.append(Paused(f"the device is paused: {held[one.device]}"))
+            continue
         if row is None:
             known = one.device in registered
             what = f"profile {name!r}" if known else f"device {one.device!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,8 @@ class Device:
         When it last connected or had readings committed.
     detector_version : int or None
         Its own; None: it goes by its profile.
+    paused : Pause or None
+        Who said that its readings are not taken for the time being.
     """
 
     id: str
@@ -36,6 +38,16 @@ class Device:
     created_at: datetime
     last_seen: datetime | None
     detector_version: int | None
+    paused: Pause | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Who paused a device, when and why."""
+
+    by: str
+    at: datetime
+    reason: str
 
 
 def require_name(what: str, name: str) -> None:
@@ -109,6 +121,31 @@ async def require(conn: AsyncConnection, device: str, profile: str) -> None:
         raise NotFound(f"profile {profile!r} has no device {device!r}")
 
 
+async def pause(conn: AsyncConnection, device: str, by: str, reason: str) -> bool:
+    """Take no readings of a device until it is resumed, or raise `NotFound`.
+
+    Returns
+    -------
+    bool
+        Whether it was not paused before; who paused it first stays.
+    """
+    values = {"paused_at": func.clock_timestamp(), "paused_by": by}
+    return await _turn(conn, device, values | {"paused_why": reason}, paused=False)
+
+
+async def resume(conn: AsyncConnection, device: str) -> bool:
+    """Take readings of a device again, or raise `NotFound`; say if it was paused."""
+    values = dict.fromkeys(("paused_at", "paused_by", "paused_why"))
+    return await _turn(conn, device, values, paused=True)
+
+
+async def paused(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Return which of some devices are paused, each with the reason."""
+    d = devices.c
+    wanted = select(d.id, d.paused_why).where(d.id.in_(ids), d.paused_at.is_not(None))
+    return {row.id: row.paused_why for row in await conn.execute(wanted)}
+
+
 async def profiles_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return the profile of each of some devices; those not registered are left out."""
     wanted = select(devices.c.id, devices.c.profile).where(devices.c.id.in_(ids))
@@ -159,6 +196,21 @@ async def delete(conn: AsyncConnection, device: str) -> None:
         raise NotFound(f"no device {device!r}")
 
 
+async def _turn(
+    conn: AsyncConnection, device: str, values: Mapping[str, Any], *, paused: bool
+) -> bool:
+    """Set what says whether a device is paused, if it says the opposite."""
+    at = devices.c.paused_at
+    done = await conn.execute(
+        update(devices)
+        .where(devices.c.id == device, at.is_not(None) if paused else at.is_(None))
+        .values(**values)
+    )
+    if not done.rowcount:
+        await get(conn, device)
+    return bool(done.rowcount)
+
+
 def _select() -> Select[Any]:
     streamed = (
         select(func.max(streams.c.last_seen))
@@ -171,10 +223,16 @@ def _select() -> Select[Any]:
         devices.c.created_at,
         func.greatest(devices.c.last_seen, streamed).label("last_seen"),
         devices.c.detector_version,
+        devices.c.paused_at,
+        devices.c.paused_by,
+        devices.c.paused_why,
     )
 
 
 def _device(row: Row[Any]) -> Device:
+    held = None
+    if row.paused_at is not None:
+        held = Pause(row.paused_by, row.paused_at, row.paused_why)
     return Device(
-        row.id, row.profile, row.created_at, row.last_seen, row.detector_version
+        row.id, row.profile, row.created_at, row.last_seen, row.detector_version, held
     )

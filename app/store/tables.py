@@ -140,6 +140,14 @@ devices = Table(
         "detector_version",
         postgresql_where=text("detector_version IS NOT NULL"),
     ),
+    Column("paused_at", Time),
+    Column("paused_by", Text),
+    Column("paused_why", Text),
+    CheckConstraint(
+        "(paused_at IS NULL) = (paused_by IS NULL)"
+        " AND (paused_at IS NULL) = (paused_why IS NULL)",
+        name="paused",
+    ),
     CheckConstraint("length(id) BETWEEN 1 AND 200", name="id"),
 )
 

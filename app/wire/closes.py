@@ -36,6 +36,7 @@ IDLE = 4407
 GAP = 4408
 SUPERSEDED = 4409
 WRONG_CHANNELS = 4410
+PAUSED = 4423
 TOO_FAST = 4429
 
 CLOSES: dict[int, Closing] = {
@@ -54,6 +55,7 @@ CLOSES: dict[int, Closing] = {
         Closing(GAP, "gap without skip", True, "resending from `ack + 1`, or a skip"),
         Closing(SUPERSEDED, "superseded", False, "never: another connection has it"),
         Closing(WRONG_CHANNELS, "wrong channels", False, "after mending the device"),
+        Closing(PAUSED, "paused", True, "after backing off: somebody will resume it"),
         Closing(TOO_FAST, "too fast", True, "after backing off, and slower"),
     )
 }

@@ -25,6 +25,7 @@ SAMPLES: dict[str, Any] = {
     "device": "arm 1",
     "labels": {"e1": "fist"},
     "windows": [[[1.0, 2.0]]],
+    "values": [[1.0, float("nan")]],
     "content": b"{}",
 }
 TYPED: dict[str, Any] = {"int": 7, "Mapping[str, Any]": {"rate_hz": 50}}
@@ -47,9 +48,11 @@ SHAPES = {
     shapes.Served: "ServedAnswer",
     shapes.Profile: "ProfileAnswer",
     shapes.Device: "DeviceAnswer",
+    shapes.Pause: "PauseAnswer",
     shapes.Detector: "DetectorAnswer",
     shapes.DetectorServing: "DetectorServingAnswer",
     shapes.NearMiss: "NearMissAnswer",
+    shapes.Acked: "BatchAnswer",
     shapes.Key: "KeyAnswer",
     shapes.KeyMade: "KeyMade",
     shapes.AlertRule: "RuleAnswer",
