@@ -170,36 +170,42 @@ ANYBODY = Caller("", "anybody", Role.DEVICE)
 class RuleBook:
     """Looks up the rules of a request's path.
 
-    Where several rows fit, each must be met: a mistake here denies too much.
+    What a path names literally is not taken for a parameter: `/models/import` is no
+    version of a model.  Where several rows fit, each must be met: a mistake here denies
+    too much.
     """
 
     def __init__(self, rules: Mapping[tuple[str, str], Rule]) -> None:
         self._rows = [
-            (method, compile_path(path)[0], rule)
+            (method, compile_path(path)[0], _literal(path), rule)
             for (method, path), rule in rules.items()
         ]
-        self._literal: dict[str, set[str]] = {}
-        for method, path in rules:
-            if "{" not in path:
-                self._literal.setdefault(path, set()).add(method)
 
     def find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
         """Return the rules for a method on a path, with the path's parameters."""
         if method == "HEAD":
             method = "GET"
+        fits = [row for row in self._rows if row[1].match(path)]
+        best = max((row[2] for row in fits), default=())
+        mine = [row for row in fits if row[0] == method]
+        if not any(row[2] == best for row in mine):
+            return []
         found: list[tuple[Rule, Mapping[str, str]]] = []
-        if method not in self._literal.get(path, {method}):
-            return found  # `/models/import` is no version of a model
-        for row_method, regex, rule in self._rows:
-            if row_method == method and (match := regex.match(path)):
-                found.append((rule, match.groupdict()))
+        for _, regex, _, rule in mine:
+            match = regex.match(path)
+            found.append((rule, match.groupdict() if match else {}))
         return found
 
     def methods(self, path: str) -> list[str]:
-        """Return the methods that the table knows for a path."""
-        if path in self._literal:
-            return sorted(self._literal[path])
-        return sorted({method for method, regex, _ in self._rows if regex.match(path)})
+        """Return the methods that the table knows for what a path names."""
+        found = [row for row in self._rows if row[1].match(path)]
+        best = max((literal for _, _, literal, _ in found), default=())
+        return sorted({method for method, _, literal, _ in found if literal == best})
+
+
+def _literal(path: str) -> tuple[bool, ...]:
+    """Say which parts of a path are not parameters."""
+    return tuple("{" not in part for part in path.split("/"))
 
 
 async def authenticate(state: State, connection: HTTPConnection) -> Caller:

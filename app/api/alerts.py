@@ -147,11 +147,8 @@ class AlertAnswer(Answer):
     @classmethod
     def of(cls, row: Alert) -> AlertAnswer:
         """Make the answer."""
-        seen = None
-        if row.acknowledged_at is not None and row.acknowledged_by is not None:
-            seen = Acknowledged(
-                by=row.acknowledged_by, at=row.acknowledged_at, note=row.note
-            )
+        by, at = row.acknowledged_by, row.acknowledged_at
+        seen = Acknowledged(by=by, at=at, note=row.note) if by and at else None
         return cls(
             id=row.id,
             rule=row.rule,

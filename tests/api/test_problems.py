@@ -135,6 +135,9 @@ async def test_fixed_path_is_not_taken_for_a_name(admin: Caller) -> None:
     require_problem(answer, 405)
     assert answer.headers["allow"] == "POST"
     require_problem(await admin("PATCH", "/events/import", json={}), 405)
+    answer = await admin("GET", "/profiles/arm/detectors/fit")
+    require_problem(answer, 405)
+    assert answer.headers["allow"] == "POST"
 
 
 async def test_what_goes_while_it_is_written_is_a_conflict(

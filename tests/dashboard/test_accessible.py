@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from app.client import Onset
 from tests.dashboard.conftest import Look
 from tests.dashboard.scene import add_champion, add_history
 from tests.dashboard.served import Served
@@ -21,6 +22,7 @@ PAGES = {
     "events/{event}": ".probabilities li",
     "models": ".version",
     "detectors": ".version-of",
+    "alerts": "#place [data-rule]",
     "devices": "#place tbody tr",
     "keys": "#place tbody tr",
     "audit": "#place tbody tr",
@@ -39,6 +41,8 @@ async def test_axe_finds_no_serious_violation_on_any_page(look: Look, served: Se
         pytest.skip(f"no axe-core in {AXE.relative_to(CHECKOUT)}: npm installs it")
     await add_champion(served, 60, "learnt from 60 movements")
     event = next(iter(await add_history(served, "arm-6", 3)))
+    async with Onset(served.url, served.key) as client:
+        await client.add_alert_rule("anything", "event")
     page = await look()
     await page.add_init_script(path=AXE)
     await page.reload()

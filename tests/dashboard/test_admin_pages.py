@@ -87,3 +87,28 @@ async def test_health_names_the_busiest_stage(
         await expect(verdict).to_contain_text("at work")
         await expect(page.locator(".sentence").first).to_contain_text("Ready, up for")
         await photograph(page, pictures, "health")
+
+
+async def test_a_rule_is_made_what_it_finds_is_listed_and_somebody_looks_after_it(
+    look: Look, served: Served, pictures: Path
+):
+    await add_history(served, "arm-8", 1)  # before anybody looked
+    page = await look()
+    await go(page, served, "alerts")
+    await page.keyboard.press("c")
+    await page.fill("dialog [name=name]", "anything")
+    await page.get_by_role("button", name="Look from now on").click()
+    await expect(page.locator("[data-rule]")).to_contain_text("anything")
+    await add_history(served, "arm-7", 3)
+    found = page.locator("[data-alert]").first
+    await expect(found).to_contain_text("arm-7")
+    await photograph(page, pictures, "alerts")
+    await page.get_by_role("button", name="I look after anything of arm-7").click()
+    await page.fill("dialog [name=note]", "soon")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#place")).to_contain_text("Nothing to look at.")
+    await page.get_by_label("acknowledged, too").check()
+    await expect(page.locator("[data-alert]").first).to_contain_text("soon")
+    await page.get_by_role("button", name="Delete anything").click()
+    await page.get_by_role("button", name="Delete", exact=True).last.click()
+    await expect(page.locator("[data-rule]")).to_have_count(0)
