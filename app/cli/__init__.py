@@ -33,6 +33,8 @@ COMMANDS = {
     "replay": "app.cli.replay:replay",
     "compare": "app.cli.replay:compare",
     "verify": "app.cli.verify:verify",
+    "pause": "app.cli.devices:pause",
+    "resume": "app.cli.devices:resume",
     "alerts": "app.cli.alerts:alerts",
     "keys": "app.cli.keys:keys",
     "doctor": "app.cli.doctor:doctor",

@@ -206,7 +206,7 @@ async def test_what_a_retry_cannot_mend_is_raised_with_its_reason(
         await s.close()
 
 
-@pytest.mark.parametrize("code", [1001, 1011, 1012, 4407, 4408, 4429])
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 4407, 4408, 4423, 4429])
 async def test_what_a_retry_can_mend_is_mended(service: Service, code: int) -> None:
     async with stream(service) as s:
         await s.welcome()

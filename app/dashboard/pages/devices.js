@@ -99,7 +99,8 @@ export function openDevices(place, _, session) {
   };
 }
 
-function state({ last_seen }) {
+function state({ last_seen, paused }) {
+  if (paused) return make("span", "state never", "paused");
   if (!last_seen) return make("span", "state never", "never seen");
   const streams = Date.now() - new Date(last_seen) < STREAMING_MS;
   return make("span", streams ? "state good" : "state idle", streams ? "streaming" : "idle");
