@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -37,10 +38,14 @@ from app.service.webhooks import Webhooks
 from app.settings import Settings
 from app.store import engine as database
 from app.store.artefacts import Artefacts
+from app.wire import quick
 from app.wire.actions import Limits
 
 DRAIN_SECONDS = 7.0
 """Time for the last commit at SIGTERM, so that the whole end takes at most ten."""
+
+WARM_AFTER_SECONDS = 1.0
+"""Devices that come back after a crash are served first."""
 
 
 class Server(uvicorn.Server):
@@ -102,8 +107,9 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        detection.warm()
-        features.extract(np.zeros((8, 1), np.float32), 50.0)  # compiles, or loads
+        # loads compiled code, or compiles it; the rest follows while others are served
+        detection.warm(["energy"])
+        quick.rows(b"[[0]]")
         engine = database.create(url, pool_size=settings.pool_size)
         given = settings.admin_key
         await ensure_admin_key(
@@ -111,14 +117,23 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
             given.get_secret_value() if given else None,
             settings.data_dir,
         )
+        later = threading.Timer(WARM_AFTER_SECONDS, _warm)
+        later.daemon = True
+        later.start()
         async with Background() as background:
             app.state.onset, app.state.sockets = _build(
                 settings, url, engine, background, metrics or Metrics()
             )
             yield
+        later.cancel()
         await engine.dispose()
 
     return application.create(lifespan)
+
+
+def _warm() -> None:
+    features.extract(np.zeros((8, 1), np.float32), 50.0)
+    detection.warm()
 
 
 def _build(

@@ -32,7 +32,9 @@ from benchmarks.place import Place, free_ports, place
 
 PAUSE_SECONDS = (0.3, 1.5)
 """Between the return of the service and the next kill."""
-ZOMBIE_SHARE = 0.01
+ZOMBIE_SHARE = 0.02
+IN_FLIGHT_SECONDS = 0.02
+"""What was said before the kill has arrived after that."""
 
 
 @dataclass
@@ -120,12 +122,16 @@ def crash(where: Place) -> None:
     where.server.start()
 
 
-async def disturb(where: Place, ledger: Ledger, asked, found: Found) -> None:
-    """Kill and crash; note how long until something new was acknowledged."""
+async def disturb(where: Place, devices: list[Device], asked, found: Found) -> None:
+    """Kill and crash; note how long until its devices heard something new."""
+    ledger = devices[0].ledger
     rng = random.Random(1)
     while found.kills < asked.kills:
         await asyncio.sleep(rng.uniform(*PAUSE_SECONDS))
         port = rng.choice(where.ports)
+        victims = {d.name for d in devices if d.socket and d.socket.port == port}
+        if not victims:
+            continue
         found.kills += 1
         if asked.postgres_crash_every and not found.kills % asked.postgres_crash_every:
             found.crashes += 1
@@ -134,11 +140,12 @@ async def disturb(where: Place, ledger: Ledger, asked, found: Found) -> None:
         killed = time.perf_counter()
         await asyncio.to_thread(where.kill, port)
         where.start("serve", port)
-        while not any(p == port for _, p in ledger.acks[before:]):
+        dead = time.perf_counter() + IN_FLIGHT_SECONDS
+        while not any(t > dead and d in victims for t, d in ledger.acks[before:]):
             await asyncio.sleep(0.01)
             if time.perf_counter() - killed > 60:
                 raise SystemExit("a minute without an acknowledgement")
-        came = next(t for t, p in ledger.acks[before:] if p == port and t > killed)
+        came = next(t for t, d in ledger.acks[before:] if t > dead and d in victims)
         found.recoveries.append(came - killed)
 
 
@@ -218,7 +225,7 @@ async def measure(where: Place, asked, proxy: Proxy | None, port: int) -> bool:
         Device(n, keys[n], sent[n], ledger, pace=pace, zombie_share=ZOMBIE_SHARE)
         for n in names
     ]
-    others = [disturb(where, ledger, asked, found)]
+    others = [disturb(where, devices, asked, found)]
     if proxy is not None:
         others.append(cut_commits(proxy, asked.cut_commits))
     began = time.perf_counter()

@@ -32,8 +32,8 @@ BACKOFF_SECONDS = (0.05, 0.3)
 class Ledger:
     """What happened to a whole fleet."""
 
-    acks: list[tuple[float, int]] = field(default_factory=list)
-    """When something new was acknowledged, and on which port."""
+    acks: list[tuple[float, str]] = field(default_factory=list)
+    """When something new was acknowledged, and to whom."""
     connections: int = 0
     zombies: int = 0
     zombie_messages: int = 0
@@ -116,8 +116,8 @@ class Device:
     pace : float, seconds
         Longest pause between two messages; 0: none.
     zombie_share : float, 0..1
-        How often a message is followed by a reconnect that leaves the old socket open;
-        the old one then says something that must never be believed.
+        How often a message is followed by a reconnect that leaves the old socket open,
+        which goes on talking beside the new one.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Device:
         """Take an acknowledgement."""
         if ack > self.acked:
             if not welcome:
-                self.ledger.acks.append((time.perf_counter(), socket.port))
+                self.ledger.acks.append((time.perf_counter(), self.name))
             self.acked = ack
             self._moved.set()
         elif welcome and ack < self.acked:
@@ -162,6 +162,7 @@ class Device:
     async def run(self, ports: Sequence[int]) -> None:
         """Send everything, over whichever port takes it, until it is acknowledged."""
         while not self.done:
+            self._haunt()
             socket = await self._connect(self.random.choice(ports))
             if socket is None:
                 await asyncio.sleep(self.random.uniform(*BACKOFF_SECONDS))
@@ -217,10 +218,10 @@ class Device:
             moved.cancel()
 
     def _haunt(self) -> None:
-        """Let an old socket go on with what nobody measured."""
+        """Let old sockets go on talking, as if they still were the device's."""
         for old in self._old:
             if old.transport is not None and not old.lost.done():
-                old.piece(np.full((3, len(CHANNELS)), 99.0))
+                old.piece(self.values[old.next : old.next + 3])
                 self.ledger.zombie_messages += 1
         while len(self._old) > 3:
             old = self._old.pop(0)

@@ -7,6 +7,7 @@ wait for the learning libraries that `onset trainer` is made of.  Exit codes: 0 
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -67,8 +68,12 @@ def build(words: Sequence[str]) -> typer.Typer:
 def main() -> None:
     """Run the command that the process was started with."""
     kernels.keep()
+    gc.disable()  # while modules are loaded there is nothing to collect
     try:
-        build(sys.argv[1:])()
+        command = build(sys.argv[1:])
+        gc.freeze()
+        gc.enable()
+        command()
     except OnsetError as error:
         typer.echo(f"onset: {error}", err=True)
         raise SystemExit(1) from None

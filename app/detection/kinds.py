@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from app.detection.clean import Cleaner
 from app.detection.detector import Detector
 from app.detection.energy import energy
-from app.detection.held import HeldReadings
+from app.detection.held import HeldReadings, move
 from app.detection.mahalanobis import mahalanobis
 from app.detection.regimes import regimes
 from app.detection.scored import scored
@@ -41,9 +41,13 @@ def build(settings: Json, rate_hz: float, n_channels: int) -> Detector:
     return DETECTORS[str(full["kind"])](full, rate_hz, n_channels)
 
 
-def warm() -> None:
-    """Compile every kernel, or load it from numba's cache; call once at the start."""
-    for kind in DETECTORS:
+def warm(kinds: Iterable[str] = DETECTORS) -> None:
+    """Compile the kernels of detectors, or load them from numba's cache.
+
+    What is not warmed up costs its first stream a tenth of a second, or some seconds
+    where nothing is in the cache yet.
+    """
+    for kind in kinds:
         fitted = {"model": silent(1).to_text()} if kind == "scored" else {}
         detector = build({"kind": kind, **fitted}, 50.0, 1)
         detector.update(np.zeros((8, 1)))
@@ -54,3 +58,5 @@ def warm() -> None:
     held.reserve(len(readings))
     cleaner.advance(readings, 0, True, held)
     held.cleaned(held.first, held.next)
+    held.drop(held.next)
+    move(held.values, held.times, held.jumped, 0, 0)
