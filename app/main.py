@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -38,11 +38,15 @@ from app.service.webhooks import Webhooks
 from app.settings import Settings
 from app.store import engine as database
 from app.store.artefacts import Artefacts
+from app.store.engine import AWAY
 from app.wire import quick
 from app.wire.actions import Limits
 
 DRAIN_SECONDS = 7.0
 """Time for the last commit at SIGTERM, so that the whole end takes at most ten."""
+
+PATIENCE_SECONDS = 60.0
+"""For a database that has gone since it was looked for."""
 
 WARM_AFTER_SECONDS = 1.0
 """Devices that come back after a crash are served first."""
@@ -112,10 +116,12 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         quick.rows(b"[[0]]")
         engine = database.create(url, pool_size=settings.pool_size)
         given = settings.admin_key
-        await ensure_admin_key(
-            engine,
-            given.get_secret_value() if given else None,
-            settings.data_dir,
+        await _patiently(
+            lambda: ensure_admin_key(
+                engine,
+                given.get_secret_value() if given else None,
+                settings.data_dir,
+            )
         )
         later = threading.Timer(WARM_AFTER_SECONDS, _warm)
         later.daemon = True
@@ -129,6 +135,20 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
         await engine.dispose()
 
     return application.create(lifespan)
+
+
+async def _patiently(work: Callable[[], Awaitable[object]]) -> None:
+    """Do what needs the database; one that is recovering from a crash is waited for."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE_SECONDS
+    while True:
+        try:
+            await work()
+            return
+        except AWAY:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def _warm() -> None:

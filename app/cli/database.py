@@ -7,6 +7,7 @@ own, for as long as we run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,9 @@ from app.store.postgres import EmbeddedPostgres
 
 CLUSTER = "postgres"
 CONNECT_SECONDS = 3
+RECOVERY_SECONDS = 60.0
+"""A server that has crashed says for so long that it is starting up."""
+STARTING = "the database system is starting up"
 
 
 @contextmanager
@@ -97,10 +101,18 @@ def upgrade(url: str) -> None:
 
 
 def unreachable(url: str) -> str:
-    """Why the database does not answer, in one line without its password; or ''."""
+    """Why the database does not answer, in one line without its password; or ''.
+
+    One that is starting up is waited for.
+    """
     plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    try:
-        with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS):
-            return ""
-    except psycopg.Error as error:
-        return str(error).strip().splitlines()[0]
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            with psycopg.connect(plain, connect_timeout=CONNECT_SECONDS):
+                return ""
+        except psycopg.Error as error:
+            why = str(error).strip().splitlines()[0]
+        if STARTING not in why or time.monotonic() > deadline:
+            return why
+        time.sleep(0.1)
