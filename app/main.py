@@ -204,6 +204,7 @@ def _build(
         ),
         window=settings.window_readings,
         per_key=settings.connections_per_key,
+        per_second=settings.messages_per_second,
         patience=Patience(
             settings.hello_timeout_seconds,
             settings.idle_timeout_seconds,

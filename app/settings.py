@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         description="Open device sockets of one key; further ones are answered 429. "
         "A device needs one, and a second while it comes back.",
     )
+    messages_per_second: Annotated[int, Field(ge=10, le=10_000_000)] = Field(
+        default=20_000,
+        description="Messages, pings too, that one device socket may send in a second; "
+        "beyond it it is closed 4429. What it may have unacknowledged slows an honest "
+        "device down long before.",
+    )
     requests_per_second: Annotated[float, Field(ge=1, le=1_000_000)] = Field(
         default=500.0,
         description="REST requests that one key may make for long at one process, and "

@@ -31,7 +31,7 @@ from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
 from app.api.problems import problem, problem_response, unavailable, unforeseen
-from app.api.receipt import LATE, MANY, Deadline
+from app.api.receipt import FAST, LATE, MANY, Deadline
 from app.api.state import State
 from app.errors import OnsetError
 from app.service.commit import GroupCommit
@@ -82,6 +82,7 @@ class Sockets:
     window: int
     patience: Patience
     per_key: int
+    per_second: int
     open: dict[Connection, str] = field(default_factory=dict)
     of_device: dict[str, set[Connection]] = field(default_factory=dict)
     of_key: Counter[str] = field(default_factory=Counter)
@@ -178,6 +179,7 @@ class DeviceSocket(asyncio.Protocol):
         "_blocked",
         "_closing",
         "_connection",
+        "_counted",
         "_deadline",
         "_early",
         "_flushing",
@@ -187,6 +189,7 @@ class DeviceSocket(asyncio.Protocol):
         "_patrol",
         "_reader",
         "_reading",
+        "_since",
         "_sockets",
         "_transport",
     )
@@ -200,7 +203,8 @@ class DeviceSocket(asyncio.Protocol):
         self._reader: websocket.Reader | None = None
         self._connection: Connection | None = None
         self._deadline = Deadline(self._sockets.patience.message, self._too_late)
-        self._heard = self._loop.time()
+        self._heard = self._since = self._loop.time()
+        self._counted = 0
         self._patrol: asyncio.TimerHandle | None = None
         self._blocked = self._closing = self._flushing = False
         self._reading = True
@@ -366,7 +370,7 @@ class DeviceSocket(asyncio.Protocol):
                     break
                 self._deadline.stop()  # whatever had begun is whole
                 if isinstance(received, websocket.Ping):
-                    if not self._closing:
+                    if not (self._closing or self._too_fast(connection)):
                         self._transport.write(websocket.pong(received.body))
                 elif isinstance(received, websocket.Closed):
                     self._farewell(received.code, "")
@@ -385,6 +389,8 @@ class DeviceSocket(asyncio.Protocol):
 
     def _hear(self, connection: Connection, message: str | bytes) -> None:
         self._heard = self._loop.time()
+        if self._too_fast(connection):
+            return
         try:
             connection.receive(message, time.time())
         except Exception:
@@ -408,8 +414,8 @@ class DeviceSocket(asyncio.Protocol):
                 self._transport.write(b"".join(map(websocket.message, frames)))
             if connection.close is not None and not self._blocked:
                 self._farewell(connection.close.code, connection.close.title)
-                if connection.close.code == closes.IDLE:
-                    self._transport.close()  # waited for long enough
+                if connection.close.code in (closes.IDLE, closes.TOO_FAST):
+                    self._transport.close()  # heard for long enough
                 return
         elif connection.close is not None:
             self._cut_in(FAREWELL_SECONDS)
@@ -448,7 +454,21 @@ class DeviceSocket(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
 
-    # Who is late.
+    # Who is too fast, and who is late.
+
+    def _too_fast(self, connection: Connection) -> bool:
+        """Count a message; close 4429 if so many did not even take a second."""
+        self._counted += 1
+        most = self._sockets.per_second
+        if self._counted <= most:
+            return False
+        now = self._loop.time()
+        took, self._since, self._counted = now - self._since, now, 0
+        if took < 1.0:
+            self._sockets.metrics.refused.labels(FAST).inc()
+            connection.end(closes.TOO_FAST, f"more than {most} messages in a second")
+            return True
+        return False
 
     def _too_late(self) -> None:
         if self._connection is not None:

@@ -89,7 +89,7 @@ class Metrics:
         )
         self.refused = Counter(
             "onset_connections_refused",
-            "Connections dropped before they had said anything whole",
+            "Connections refused or dropped, by reason",
             ["reason"],
             registry=r,
         )

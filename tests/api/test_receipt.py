@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from app.api import devices_socket
 from app.api.access import Caller
 from app.api.devices_socket import DeviceSocket, Patience, Sockets
-from app.api.receipt import CROWDED, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
+from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
 from app.domain import Role
 from app.errors import NotFound
 from app.service.metrics import Metrics
@@ -24,6 +24,7 @@ from app.wire.actions import Limits
 SECONDS = 0.2
 PER_ADDRESS = 4
 PER_KEY = 3
+PER_SECOND = 100_000
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -69,6 +70,7 @@ class Place:
             limits=Limits(max_message_bytes=100_000),
             window=64,
             per_key=PER_KEY,
+            per_second=PER_SECOND,
             patience=Patience(hello=5 * SECONDS, idle=60.0, message=SECONDS),
         )
         self.server = uvicorn.Server(
@@ -356,3 +358,20 @@ async def test_what_is_no_request_is_refused_as_a_problem(place: Place):
     assert b"content-type: application/problem+json" in head
     assert json.loads(body)["title"] == "Not a request"
     writer.close()
+
+
+async def test_whoever_sends_too_many_messages_in_a_second_is_closed_4429(place: Place):
+    most = place.app.state.sockets.per_second = 50
+    async with websockets.connect(f"{place.ws}/devices/d1/stream") as line:
+        for _ in range(most - 1):
+            await line.ping()
+        await (await line.ping())  # as many as it may are answered
+        said: list[str] = []
+        with suppress(websockets.ConnectionClosed):
+            await line.ping()
+            while True:
+                said.append(str(await line.recv()))
+    assert line.close_code == 4429
+    assert f"more than {most} messages in a second" in said[-1]
+    (counted,) = place.app.state.sockets.metrics.refused.collect()
+    assert next(s.labels for s in counted.samples if s.value == 1) == {"reason": FAST}
