@@ -75,6 +75,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/labels"): LABELER,
     ("GET", "/labels/queue"): LABELER,
     ("GET", "/near-misses"): VIEWER,
+    ("GET", "/near-misses/recall"): VIEWER,
     ("GET", "/export"): VIEWER,
     ("POST", "/events/import"): Rule(Role.OPERATOR, max_body_bytes=IMPORT_BYTES),
     ("POST", "/retrain"): OPERATOR,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -63,3 +64,43 @@ async def list_near_misses(
         for row in rows
     ]
     return Page(items=items)
+
+
+class RecallAnswer(Answer):
+    """How much of what happens is found, as far as it comes near; with 95 % limits.
+
+    `recall` is null without any event.  The counts are of the readings after the oldest
+    near miss that each stream remembers.
+    """
+
+    recall: float | None
+    low: float | None
+    high: float | None
+    found_true: int
+    found_false: int
+    found_unsure: int
+    near_true: int
+    near_false: int
+    near_unsure: int
+
+
+@router.get("/near-misses/recall")
+async def estimate_recall(
+    query: Annotated[NearMissQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
+) -> RecallAnswer:
+    """Estimate the recall of a device's or profile's detector from its near misses.
+
+    From what people said of found events and of near misses; what they did not look at
+    is taken to be alike.  An upper bound: what never came near is not seen.
+    """
+    async with state.engine.begin() as conn:
+        seen, said = await near.recall_of(
+            conn, device=query.device, profile=query.profile
+        )
+    return RecallAnswer(
+        recall=None if said is None else said.recall,
+        low=None if said is None else said.low,
+        high=None if said is None else said.high,
+        **asdict(seen),
+    )

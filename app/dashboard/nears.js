@@ -33,7 +33,7 @@ export class Nears {
     this.closed = true;
   }
 
-  show(items) {
+  show(items, seen) {
     const focused = this.index;
     this.seen.disconnect();
     for (const view of this.views) view.close();
@@ -42,7 +42,8 @@ export class Nears {
     this.empty.hidden = shown.length > 0;
     this.note.hidden = !shown.length;
     const more = items.length > MOST ? ` The newest ${MOST} of ${number(items.length)}.` : "";
-    this.note.textContent = `A score of 100 % was loud enough, but too short.${more}`;
+    const found = seen?.recall != null ? ` As far as they were looked at, ${percent(seen.recall)} of the events are found (${percent(seen.low)} to ${percent(seen.high)}), of those that came near.` : "";
+    this.note.textContent = `A score of 100 % was loud enough, but too short.${found}${more}`;
     this.list.replaceChildren(...shown.map((near, i) => this.line(near, i)));
     if (focused >= 0) this.list.children[Math.min(focused, shown.length - 1)]?.focus();
   }
@@ -61,13 +62,15 @@ export class Nears {
     item.setAttribute("aria-label", `Near miss of ${near.device}, score ${percent(near.score)}`);
     item.addEventListener("focus", () => this.rove(item));
     if (near.event) {
-      const link = make("a", "", "is an event by now");
+      const link = make("a", "", "is kept as an event by now");
       link.href = `#/events/${near.event}`;
       acts.append(link);
     } else {
       const one = button("It was one ", () => this.add(item), "quiet");
       one.append(make("kbd", "", "y"));
-      acts.append(one, ...this.session.profile.classes.slice(0, 9).map((name, i) => {
+      const none = button("It was nothing ", () => this.add(item, "nothing"), "quiet");
+      none.append(make("kbd", "", "n"));
+      acts.append(one, none, ...this.session.profile.classes.slice(0, 9).map((name, i) => {
         const pick = button("", () => this.add(item, name), "quiet choice");
         pick.append(make("kbd", "", String(i + 1)), ` ${name}`);
         return pick;
@@ -109,7 +112,7 @@ export class Nears {
     const body = { device, boot, onset_seq, offset_seq, ...(label ? { label } : {}) };
     await this.session.guarded(async () => {
       await post("/events", body);
-      toast(label ? `It is an event now: ${label}.` : "It is an event now.", { good: true });
+      toast(label ? `It is kept as ${label}.` : "It is an event now.", { good: true });
       await this.added();
     });
   }
@@ -137,6 +140,7 @@ export class Nears {
       return;
     }
     if (key === "y") this.add(item);
+    else if (key === "n") this.add(item, "nothing");
     else item.querySelectorAll(".choice")[Number(key) - 1]?.click();
   }
 }

@@ -29,9 +29,9 @@ def held_out(device: str, boot: str, n: int) -> NDArray[np.bool_]:
     Examples
     --------
     >>> held_out("band-1", "b1", 4).tolist()
-    [True, False, True, False]
-    >>> held_out("band-2", "b1", 3).tolist()
-    [False, True, False]
+    [False, True, False, True]
+    >>> held_out("band-3", "b1", 3).tolist()
+    [True, False, True]
     """
     begin = zlib.crc32(f"{device}/{boot}".encode()) % 2
     turns: NDArray[np.bool_] = (np.arange(n) + begin) % 2 == 1

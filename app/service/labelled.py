@@ -28,7 +28,7 @@ class Labelled:
     step : float
         Readings of a stretch.
     splits : bool
-        Whether there are enough stretches to hold out every other one.
+        Whether there are enough stretches for a verdict on those held out.
     """
 
     streams: list[tuple[Recorded, list[Span]]]
@@ -55,7 +55,7 @@ async def labelled_streams(
         found = await recordings.of_profile(conn, profile.name)
     streams = []
     step = STRETCH_SECONDS * profile.rate_hz
-    n = 0
+    judging = tuning = 0
     for one in found:
         stream = Recorded(*one)
         if device not in (None, stream.device):
@@ -64,5 +64,7 @@ async def labelled_streams(
         true = stream.relative(true_of(said))
         if true:
             streams.append((stream, true))
-            n += n_stretches(len(stream), step)
-    return Labelled(streams, step, n >= 2 * LEAST_STRETCHES)
+            n = n_stretches(len(stream), step)
+            out = int(held_out(stream.device, stream.boot, n).sum())
+            judging, tuning = judging + out, tuning + n - out
+    return Labelled(streams, step, judging >= LEAST_STRETCHES and tuning > 0)

@@ -1,6 +1,7 @@
 """The path from a frame to a row, with the real session, detector and database."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from app.service.connection import Connection
 from app.service.detectors import Detectors
 from app.service.hub import Hub
 from app.service.ingest import Ingest
-from app.service.live import Shared
+from app.service.live import LiveStream, Shared
 from app.service.metrics import Metrics
 from app.store import detectors, devices, events, profiles, stream_list, streams
 from app.store import engine as database
@@ -375,3 +376,23 @@ async def test_stream_that_began_after_the_last_look_keeps_its_detector(
     await line.say(type="hello", boot="b1")
     await line.stream(signal(200), 1)
     assert line.connection._stream.version == put.detector
+
+
+async def test_nothing_is_left_of_streams_whose_devices_have_gone(service: Service):
+    async with service.engine.begin() as conn:
+        for n in range(20):
+            await devices.put(conn, f"gone-{n}", PROFILE.name)
+    for n in range(20):
+        line = await service.connect(f"gone-{n}")
+        await line.say(type="hello", boot="b1")
+        await line.stream(signal(100, seed=n), 1)
+        await service.commit.drained()
+        line.connection.leave()
+        line.listening.cancel()
+        del line
+    await service.commit.drained()
+    await asyncio.sleep(0)
+    gc.collect()
+    alive = [one for one in gc.get_objects() if isinstance(one, LiveStream)]
+    left = [one.device for one in alive if one.device.startswith("gone-")]
+    assert len(left) <= 1  # what was committed last

@@ -58,7 +58,7 @@ class DetectorsPage {
       ["j", () => this.step(1)], ["k", () => this.step(-1)], ["u", () => this.curve.use.click()],
       ["ArrowLeft", () => this.curve.step(-1)], ["ArrowRight", () => this.curve.step(1)],
       ["m", () => this.nears.step(1)], ["ArrowDown", () => this.down(1)], ["ArrowUp", () => this.down(-1)],
-      ...[..."y123456789"].map((key) => [key, () => this.nears.say(key)]),
+      ...[..."yn123456789"].map((key) => [key, () => this.nears.say(key)]),
     ]);
   }
 
@@ -99,8 +99,8 @@ class DetectorsPage {
 
   async loadNears() {
     const of = this.device ? this.mine : { profile: this.session.profile.name };
-    const found = await get("/near-misses", of);
-    if (!this.closed) this.nears.show(found.items);
+    const [found, seen] = await Promise.all([get("/near-misses", of), get("/near-misses/recall", of)]);
+    if (!this.closed) this.nears.show(found.items, seen);
   }
 
   show() {
