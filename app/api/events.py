@@ -14,6 +14,7 @@ from app.api.access import Caller, who
 from app.api.fields import (
     Answer,
     Body,
+    Boot,
     EventPath,
     Name,
     Number,
@@ -74,7 +75,7 @@ class MissedBody(Body):
     """An event from reading `onset_seq` up to before `offset_seq` of a stream."""
 
     device: Name
-    boot: Text64
+    boot: Boot
     onset_seq: Seq
     offset_seq: Seq
     label: Text64 | None = None

@@ -39,6 +39,10 @@ Text64 = Annotated[
     str, StringConstraints(min_length=1, max_length=64), AfterValidator(printable)
 ]
 """Labels, classes, names of people: any printable text of 1 to 64 characters."""
+Boot = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(printable)
+]
+"""What tells the streams of a device apart."""
 Text500 = Annotated[
     str, StringConstraints(min_length=1, max_length=500), AfterValidator(printable)
 ]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from fastapi import Query as QueryOf
 from pydantic import Field
 
-from app.api.fields import Answer, DevicePath, Query
+from app.api.fields import Answer, Boot, DevicePath, Query
 from app.api.profiles import ChannelBody
 from app.api.state import State, current
 from app.domain import Readings
@@ -26,7 +26,7 @@ Seq = Annotated[int, Field(ge=1, le=2**62)]
 class ReadingsQuery(Query):
     """Readings ``[first_seq, next_seq)`` of one stream."""
 
-    boot: Annotated[str, Field(min_length=1, max_length=200)]
+    boot: Boot
     first_seq: Seq
     next_seq: Seq
 

@@ -61,6 +61,7 @@ async def test_recorded_readings_are_read_and_gaps_lie_between_the_pieces(
         (asked | {"next_seq": 2991}, 422),
         (asked | {"next_seq": 10**6}, 422),
         (asked | {"boot": "b9"}, 404),
+        (asked | {"boot": "\0"}, 422),
     ):
         answer = await api["viewer"]("GET", "/devices/arm-3/readings", params=wrong)
         require_problem(answer, status)
