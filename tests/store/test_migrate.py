@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from procrastinate.schema import SchemaManager
 from sqlalchemy import create_engine
 
-from app.store import migrate
+from app.store import migrate, revision
 from app.store.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,14 @@ def test_up_down_and_up_again(empty_database_url: str):
     assert _things(empty_database_url) <= {"alembic_version", "alembic_version_pkc"}
     migrate.upgrade(empty_database_url)
     assert _things(empty_database_url) == full
+
+
+def test_a_start_finds_the_revisions_that_alembic_finds(
+    database_url: str, empty_database_url: str
+):
+    assert revision.head() == migrate.head()
+    for url in (database_url, empty_database_url):
+        assert revision.current(url) == migrate.revision(url)
 
 
 def test_the_database_is_what_the_tables_say(database_url: str):
