@@ -5,8 +5,10 @@
 Good devices send ten messages a second, first alone, then beside the peers of one kind
 after another: those that connect and say nothing, that send a request byte by byte,
 that are upgraded and never say hello, that say hello and then send a frame byte by
-byte.  What is printed: when the last of each kind was
-closed, and the good devices' acknowledgements beside and without them.
+byte, send half a message in whole frames, say nothing more, or never read what they are
+told.  What is printed: when the last of each kind was closed, and the good devices'
+acknowledgements beside and without them.  A device may be silent for 90 s by default;
+here for ten, so that the last two kinds are seen to end.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable
 
@@ -24,11 +27,14 @@ from benchmarks.connections import Line, Tally, frame
 from benchmarks.fleet import register
 from benchmarks.place import Place, place
 
-ALONE_SECONDS = 15.0
+ALONE_SECONDS = 10.0
 PATIENCE_SECONDS = 30.0
 SOURCES = 40
 """Loopback addresses that the peers come from."""
 TRICKLE_SECONDS = 1.0
+IDLE_SECONDS = "10"
+ESTABLISHED = 1
+"""The state of a TCP connection that both sides hold."""
 
 
 class Peer(asyncio.Protocol):
@@ -116,11 +122,82 @@ class SlowFrame(NoHello):
         self.trickle(frame(1, json.dumps(message).encode()))
 
 
+class HalfMessage(NoHello):
+    """Says hello, then one part after another of a message that never ends."""
+
+    def welcome(self) -> None:
+        """Say hello and begin a message."""
+        hello = {"type": "hello", "boot": str(id(self))}
+        self.write(frame(1, json.dumps(hello).encode()))
+        self.write(b"\x01" + frame(1, b'{"type":')[1:])
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send another part."""
+        if self.transport is not None and not self.transport.is_closing():
+            self.write(b"\x00" + frame(1, b" ")[1:])
+            asyncio.get_running_loop().call_later(TRICKLE_SECONDS, self.go_on)
+
+
+class HalfBody(Peer):
+    """Sends a request whose body never comes."""
+
+    def begin(self) -> None:
+        """Send the head and a byte."""
+        self.write(
+            b"POST /classify HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n"
+            b"Content-Type: application/json\r\n"
+            b"Authorization: Bearer " + self.key.encode() + b"\r\n\r\n{"
+        )
+
+
+class Gone(NoHello):
+    """Says hello and nothing more, nor answers a close."""
+
+    def welcome(self) -> None:
+        """Say hello."""
+        hello = {"type": "hello", "boot": str(id(self))}
+        self.write(frame(1, json.dumps(hello).encode()))
+
+
+class NeverReading(Gone):
+    """Says hello, asks and asks, and takes no answer."""
+
+    def welcome(self) -> None:
+        """Say hello and stop reading."""
+        super().welcome()
+        if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.transport.pause_reading()
+        self.go_on(2000)
+
+    def go_on(self, count: int) -> None:
+        """Ask for more answers than the peer's kernel takes."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        self.write(frame(9, bytes(125)) * count)
+        asyncio.get_running_loop().call_later(TRICKLE_SECONDS, self.go_on, 0)
+        if not count and self.broken():
+            self.transport.abort()
+            self.connection_lost(None)
+
+    def broken(self) -> bool:
+        """Whether the service has ended it: nothing else tells who does not read."""
+        sock = self.transport.get_extra_info("socket")
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+        return info[0] != ESTABLISHED
+
+
 KINDS: dict[str, Callable[[str, str], Peer]] = {
     "silent": Peer,
     "request byte by byte": SlowHead,
     "no hello": NoHello,
     "frame byte by byte": SlowFrame,
+    "half a body": HalfBody,
+    "half a message": HalfMessage,
+    "hello, then gone": Gone,
+    "never reading": NeverReading,
 }
 
 
@@ -155,7 +232,7 @@ async def besiege(where: Place, kind, pairs, count: int) -> list[float]:
     return took
 
 
-async def measure(where: Place, count: int, devices: int) -> bool:
+async def measure(where: Place, count: int, devices: int, seconds: float) -> bool:
     """Print the table."""
     loop = asyncio.get_running_loop()
     names = [f"good{i}" for i in range(devices)] + [f"bad{i}" for i in range(count)]
@@ -170,7 +247,7 @@ async def measure(where: Place, count: int, devices: int) -> bool:
 
     async def alone() -> float:
         tally.waits.clear()
-        await asyncio.sleep(ALONE_SECONDS)
+        await asyncio.sleep(seconds)
         return float(np.percentile(tally.waits, 99))
 
     await alone()
@@ -201,9 +278,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", type=int, default=400)
     parser.add_argument("--devices", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=ALONE_SECONDS)
     asked = parser.parse_args()
-    with place() as where:
-        right = uvloop.run(measure(where, asked.peers, asked.devices))
+    with place(ONSET_IDLE_TIMEOUT_SECONDS=IDLE_SECONDS) as where:
+        right = uvloop.run(measure(where, asked.peers, asked.devices, asked.seconds))
     raise SystemExit(not right)
 
 
