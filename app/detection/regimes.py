@@ -74,7 +74,9 @@ def regimes(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
     highest, ``on`` standard deviations of chance or more above 1, one regime ends and
     the next begins; that is certain one to two windows later.  The next change is a
     window away at least.  A regime shorter than ``min_seconds`` is no event, and one
-    that reaches ``max_seconds`` is cut off there.  Memory is constant.
+    that reaches ``max_seconds`` is cut off there.  A border that comes at least half of
+    the way to a change, and a regime that is too short, are near misses.  Memory is
+    constant.
 
     Parameters
     ----------
@@ -292,6 +294,7 @@ def seek(
     if floats[NOW] >= on and floats[NOW] > floats[HIGHEST] and border >= ints[AGAIN]:
         ints[CHANGE] = border
         floats[HIGHEST] = floats[NOW]
+    near(on, border, ints, floats)
     known = border if ints[CHANGE] == NONE else ints[CHANGE]
     if known - slots[trigger.ONSET] >= longest:
         return end(slots[trigger.ONSET] + longest, limits, ints, floats, span)
@@ -302,6 +305,24 @@ def seek(
     # until then the older window still shows what was before
     ints[AGAIN] = ints[CHANGE] + limits[WINDOW]
     return end(ints[CHANGE], limits, ints, floats, span)
+
+
+@compiled
+def near(on: float, border: int, ints: NDArray[Any], floats: FloatArray) -> None:
+    """Note how near to a change the border came; nothing where there is a change."""
+    slots = ints[TRIGGER:OWN]
+    share = (floats[NOW] - 1.0) / (on - 1.0)
+    if ints[CHANGE] != NONE or border < ints[AGAIN]:
+        slots[trigger.NEAR_BEGIN] = trigger.NEVER
+    elif share >= trigger.NEAR:
+        if slots[trigger.NEAR_BEGIN] < 0:
+            slots[trigger.NEAR_BEGIN] = border
+            slots[trigger.NEAR_PEAK] = 0
+        peak = int(1000 * min(share, 1.0))
+        slots[trigger.NEAR_PEAK] = max(slots[trigger.NEAR_PEAK], peak)
+    elif slots[trigger.NEAR_BEGIN] >= 0:
+        trigger.keep(slots[trigger.NEAR_BEGIN], border, slots[trigger.NEAR_PEAK], slots)
+        slots[trigger.NEAR_BEGIN] = trigger.NEVER
 
 
 @compiled
@@ -319,12 +340,15 @@ def end(
     span[trigger.SPAN_OFFSET] = at
     span[trigger.SPAN_PEAK] = max(floats[PEAK], 1.0)
     span[trigger.SPAN_TRUNCATED] = 1.0 if length >= limits[trigger.LONGEST] else 0.0
-    slots[trigger.ONSET] = at
     floats[PEAK] = 0.0
     if ints[CHANGE] <= at:
         ints[CHANGE] = NONE
         floats[HIGHEST] = 0.0
-    return bool(length >= limits[trigger.SHORTEST])
+    long_enough = length >= limits[trigger.SHORTEST]
+    if not long_enough:
+        trigger.keep(slots[trigger.ONSET], at, 1000, slots)
+    slots[trigger.ONSET] = at
+    return bool(long_enough)
 
 
 @compiled

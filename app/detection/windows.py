@@ -152,7 +152,7 @@ def step(
         if limits[SIZE] == 0 and at > 0:
             if params[GAP_SECONDS] > 0.0:
                 if apart > params[GAP_SECONDS]:
-                    found += close(0, at, False, limits, firsts, out[found])
+                    found += close(0, at, False, limits, ints, out[found])
             else:
                 found = close_panes(at, params, limits, ints, floats, out, found)
         elif at == 0 and params[HOP_SECONDS] > 0.0:
@@ -161,7 +161,7 @@ def step(
         if limits[SIZE] > 0:
             firsts[0] = ints[CLOSED] * limits[HOP]
             if at + 1 - firsts[0] == limits[SIZE]:
-                found += close(0, at + 1, False, limits, firsts, out[found])
+                found += close(0, at + 1, False, limits, ints, out[found])
                 ints[CLOSED] += 1
                 first = ints[CLOSED] * limits[HOP]
                 firsts[0] = first if first <= at else NONE
@@ -170,7 +170,7 @@ def step(
                 firsts[ints[SLOT]] = at
             for pane in range(firsts.size):
                 if firsts[pane] != NONE and at + 1 - firsts[pane] >= limits[MOST]:
-                    found += close(pane, at + 1, True, limits, firsts, out[found])
+                    found += close(pane, at + 1, True, limits, ints, out[found])
         say_open(ints, firsts)
         if found >= SPANS_A_CALL:
             ints[TAKEN] = i + 1
@@ -212,7 +212,7 @@ def close_panes(
     for _ in range(passed):
         # the oldest pane: its window ends, and its place is the next pane's
         ints[SLOT] = (ints[SLOT] + 1) % firsts.size
-        found += close(ints[SLOT], at, False, limits, firsts, out[found])
+        found += close(ints[SLOT], at, False, limits, ints, out[found])
     return found
 
 
@@ -222,13 +222,21 @@ def close(
     end: int,
     truncated: bool,
     limits: NDArray[Any],
-    firsts: NDArray[Any],
+    ints: NDArray[Any],
     span: FloatArray,
 ) -> int:
-    """End the window that begins with a pane; 1 if it is an event."""
-    first = firsts[pane]
-    firsts[pane] = NONE
-    if first == NONE or end - first < limits[FEWEST]:
+    """End the window that begins with a pane; 1 if it is an event.
+
+    One of half of the fewest readings or more, but not as many, is a near miss.
+    """
+    first = ints[INTS + pane]
+    ints[INTS + pane] = NONE
+    if first == NONE:
+        return 0
+    if end - first < limits[FEWEST]:
+        share = (end - first) / limits[FEWEST]
+        if share >= trigger.NEAR:
+            trigger.keep(first, end, int(1000 * share), ints[TRIGGER:OWN])
         return 0
     span[trigger.SPAN_ONSET] = first
     span[trigger.SPAN_OFFSET] = end
@@ -265,6 +273,6 @@ def flush(
             firsts[oldest] == NONE or firsts[pane] < firsts[oldest]
         ):
             oldest = pane
-    found = close(oldest, ints[COUNT], False, limits, firsts, out[0])
+    found = close(oldest, ints[COUNT], False, limits, ints, out[0])
     ints[TRIGGER + trigger.PHASE] = trigger.IDLE
     return found

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.detection import DETECTORS, build
+from app.detection import DETECTORS, build, trigger
 
 from .signals import QUICK, QUIET, RATE_HZ, bursts, cuts, pieces, quick
 
@@ -153,3 +153,43 @@ def test_a_state_of_another_detector_is_refused(kind):
             build(quick(kind, 3), 50.0, 3).restore(detector.state())
     with pytest.raises(ValueError, match="cut short"):
         detector.restore(b"")
+
+
+@kinds
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, n_channels=st.integers(1, 3), cut=cuts)
+def test_near_misses_lie_in_the_stream_and_do_not_depend_on_cuts(
+    kind, seed, n_channels, cut
+):
+    values = bursts(seed, 400, n_channels)
+    whole = build(quick(kind, n_channels), RATE_HZ, n_channels)
+    spans = whole.update(values)
+    cutting = build(quick(kind, n_channels), RATE_HZ, n_channels)
+    for piece in pieces(len(values), cut):
+        cutting.update(values[piece])
+    nears = whole.near_misses()
+    assert nears == cutting.near_misses()
+    assert len(nears) <= trigger.NEAR_KEPT
+    assert [n.offset for n in nears] == sorted(n.offset for n in nears)
+    for near in nears:
+        assert 0 <= near.onset < near.offset <= len(values)
+        assert 0.5 <= near.score <= 1.0
+        assert (near.onset, near.offset) not in {(s.onset, s.offset) for s in spans}
+
+
+@pytest.mark.parametrize("kind", [*QUIET, "regimes", "scored", "windows by gaps"])
+def test_every_detector_that_can_say_no_remembers_near_misses(kind):
+    seen = []
+    for seed in range(20):
+        detector = build({**quick(kind, 2), **FUSSY.get(kind, {})}, RATE_HZ, 2)
+        values = bursts(seed, 400, 2)
+        # pauses of 2 s after every fifth, ninth and sixteenth reading
+        at = np.arange(400)
+        steps = 0.05 + 2.0 * (np.isin(at % 16, (0, 5, 9)))
+        detector.update(values, np.cumsum(steps))
+        seen += detector.near_misses()
+    assert seen
+
+
+FUSSY = {"windows by gaps": {"min_readings": 8}}
+"""What makes a kind say no."""
