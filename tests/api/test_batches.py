@@ -42,6 +42,7 @@ async def sockets(
         window=250,
         patience=Patience(10.0, 90.0, 10.0),
         per_key=4,
+        per_second=10_000,
     )
     app.state.sockets = made
     running = asyncio.create_task(commit.run())
