@@ -76,6 +76,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/labels/queue"): LABELER,
     ("GET", "/near-misses"): VIEWER,
     ("GET", "/near-misses/recall"): VIEWER,
+    ("GET", "/quarantine"): VIEWER,
     ("GET", "/export"): VIEWER,
     ("POST", "/events/import"): Rule(Role.OPERATOR, max_body_bytes=IMPORT_BYTES),
     ("POST", "/retrain"): OPERATOR,

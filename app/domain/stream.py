@@ -51,6 +51,25 @@ class Readings:
         return self.first_seq + len(self.times)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SetAside:
+    """A reading on which the detector failed, kept to be looked at.
+
+    Parameters
+    ----------
+    seq : int >= 1
+    values : float32 array (n_channels,)
+    time : float, seconds since the epoch
+    why : str
+        What the detector said.
+    """
+
+    seq: int
+    values: Float32Array
+    time: float
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """``[onset, offset)`` in reading indices, with the peak of what triggered it.

@@ -108,6 +108,10 @@ class GroupCommit:
             self._work.set()
         stream.urgent = stream.urgent or urgent
 
+    def forget(self, stream: Committable) -> None:
+        """Commit nothing of a stream, whose state is broken."""
+        self._dirty.pop(stream, None)
+
     async def drained(self) -> None:
         """Commit everything now and wait until it is durable."""
         self._hurry = True
@@ -151,7 +155,12 @@ class GroupCommit:
     async def _commit(self, batch: Sequence[Committable]) -> None:
         owners: dict[tuple[str, str], tuple[Committable, StreamCommit]] = {}
         for stream in batch:
-            commit = stream.snapshot()
+            try:
+                commit = stream.snapshot()
+            except Exception:
+                log.exception("snapshot_failed")  # of this stream; the others go on
+                stream.refused("its state cannot be written")
+                continue
             key = (commit.device, commit.boot)
             rival = owners.get(key)
             if rival is None:

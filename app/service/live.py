@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from app.domain import (
     Profile,
     Readings,
     Retraction,
+    SetAside,
 )
 from app.learning.model import classify
 from app.service.champion import Champions
@@ -34,6 +35,7 @@ from app.service.detectors import Detectors
 from app.service.handover import followed
 from app.service.hub import Hub, Message
 from app.service.metrics import Metrics
+from app.service.suspects import Suspects
 from app.store.streams import StreamCommit, StreamRow
 
 log = structlog.get_logger()
@@ -78,6 +80,7 @@ class Shared:
     provisional_seconds: float
     detectors: Detectors | None = None
     """None: streams keep the detector that they began with."""
+    suspects: Suspects = field(default_factory=Suspects)
 
 
 class LiveStream:
@@ -117,6 +120,8 @@ class LiveStream:
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
         self._provisional_at = NEVER if stream.open_from() is None else 0
+        self._careful_until = shared.suspects.until(device, boot)
+        self._set_aside: list[SetAside] = []
         self._received = 0
         self._dirty = False
         self._missing = int(stream.missing.sum())
@@ -153,7 +158,54 @@ class LiveStream:
             self._shared.hub.publish(
                 Message("signal", (self, readings)), topic=self._signal_topic
             )
-        return self._digest(self._stream.receive(readings))
+        try:
+            if readings.first_seq < self._careful_until:
+                outputs = self._carefully(readings)
+            else:
+                outputs = self._stream.receive(readings)
+        except Exception:
+            # The detector's state is broken: nothing of it may be committed.  The
+            # device comes again, goes on from the last commit, and is heard with care.
+            self._shared.commit.forget(self)
+            self._shared.suspects.note(self.device, self.boot, readings.next_seq)
+            raise
+        return self._digest(outputs)
+
+    def _carefully(self, readings: Readings) -> list[Event | Onset | Retraction]:
+        """Take readings one by one, and set aside those on which the detector fails."""
+        said: list[Event | Onset | Retraction] = []
+        for i, seq in enumerate(range(readings.first_seq, readings.next_seq)):
+            one = Readings(
+                seq,
+                readings.values[i : i + 1],
+                readings.times[i : i + 1],
+                readings.device_times,
+            )
+            self._gaps += self._stream.take_gaps()
+            opened, before = self._stream.open_from(), self._stream.state()
+            held = [] if opened is None else [self._stream.held_from(opened)]
+            try:
+                said += self._stream.receive(one)
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}"
+                log.exception(
+                    "reading_set_aside", device=self.device, boot=self.boot, seq=seq
+                )
+                self._shared.metrics.quarantined.inc()
+                self._set_aside.append(
+                    SetAside(seq, one.values[0], float(one.times[0]), why)
+                )
+                self._stream = Stream.restore(
+                    self.profile,
+                    self.version,
+                    self.device,
+                    self.boot,
+                    next_seq=seq,
+                    state=before,
+                    readings=held,
+                )
+                said += self._stream.skip(seq + 1, "the detector failed on it")
+        return said
 
     def count_resent(self, n: int) -> None:
         """Count readings that were dropped because they were known."""
@@ -302,6 +354,7 @@ class LiveStream:
             keep_from=opened,
             gaps=gaps,
             missing=tuple(int(n) for n in missing),
+            set_aside=tuple(self._set_aside),
         )
         self._dirty = False
         self._told = new
@@ -310,6 +363,7 @@ class LiveStream:
         self._predictions.clear()
         self._recorded.clear()
         self._gaps.clear()
+        self._set_aside.clear()
         return commit
 
     def _to_store(self, opened: int | None) -> tuple[Readings, ...]:

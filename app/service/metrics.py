@@ -46,6 +46,11 @@ class Metrics:
         self.resent_readings = Counter(
             "onset_resent_readings", "Readings dropped because known", registry=r
         )
+        self.quarantined = Counter(
+            "onset_quarantined_readings",
+            "Readings set aside because a detector failed on them",
+            registry=r,
+        )
         self.gaps = Counter("onset_gaps", "Gaps in streams", registry=r)
         self.events_detected = Counter(
             "onset_events_detected", "Events out of detectors", ["profile"], registry=r

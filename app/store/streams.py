@@ -17,8 +17,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import Event, Gap, Prediction, Readings
-from app.store import events, recordings
+from app.domain import Event, Gap, Prediction, Readings, SetAside
+from app.store import events, quarantine, recordings
 from app.store.devices import require_name
 from app.store.engine import notify, notify_all
 from app.store.stream_list import StreamInfo, list_, list_gaps
@@ -134,6 +134,8 @@ class StreamCommit:
         profile records.  None: no event is open.
     missing : tuple of int
         Readings without a value so far, per channel.
+    set_aside : tuple of SetAside
+        Readings on which the detector failed.
     """
 
     device: str
@@ -149,6 +151,7 @@ class StreamCommit:
     keep_from: int | None = None
     gaps: tuple[Gap, ...] = ()
     missing: tuple[int, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +266,10 @@ async def commit(conn: AsyncConnection, batch: Sequence[StreamCommit]) -> Accept
     missed = [_gap(c, gap) for c in mine for gap in c.gaps]
     if missed:
         await conn.execute(_GAP, missed)
+    aside = [
+        (c.device, c.boot, c.detector_version, one) for c in mine for one in c.set_aside
+    ]
+    await quarantine.insert(conn, aside)
     # Last, because the lock that numbers events in commit order is taken here.
     found = [event for c in mine for event in c.events]
     said = [row for c in mine for row in c.predictions]

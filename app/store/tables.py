@@ -216,6 +216,21 @@ gaps = Table(
     _of_stream(),
 )
 
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("device", Text, primary_key=True),
+    Column("boot", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("detector_version", Integer, nullable=False),
+    Column("values", LargeBinary, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("why", Text, nullable=False),
+    since("at"),
+    _of_stream(),
+    Index("ix_quarantine_at", "at"),
+)
+
 recordings = Table(
     "recordings",
     metadata,

@@ -12,7 +12,18 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.detection import Stream, complete
-from app.domain import Channel, Event, Json, Profile, Readings, RetrainPolicy, event_id
+from app.detection.detector import CompiledDetector
+from app.domain import (
+    Channel,
+    Event,
+    Json,
+    Profile,
+    Readings,
+    RetrainPolicy,
+    SetAside,
+    Span,
+    event_id,
+)
 from app.service.commit import GroupCommit, Pace
 from app.service.connection import Connection
 from app.service.detectors import Detectors
@@ -20,7 +31,15 @@ from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import LiveStream, Shared
 from app.service.metrics import Metrics
-from app.store import detectors, devices, events, profiles, stream_list, streams
+from app.store import (
+    detectors,
+    devices,
+    events,
+    profiles,
+    quarantine,
+    stream_list,
+    streams,
+)
 from app.store import engine as database
 from app.store.detectors import NewDetector
 from app.wire.actions import Limits
@@ -396,3 +415,68 @@ async def test_nothing_is_left_of_streams_whose_devices_have_gone(service: Servi
     alive = [one for one in gc.get_objects() if isinstance(one, LiveStream)]
     left = [one.device for one in alive if one.device.startswith("gone-")]
     assert len(left) <= 1  # what was committed last
+
+
+POISON = 900.0
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector that dies of one value, after it has counted it."""
+    whole = CompiledDetector.update
+
+    def update(self: CompiledDetector, values: Any, times: Any = None) -> list[Span]:
+        found = whole(self, values, times)
+        if np.any(values == POISON):
+            raise ZeroDivisionError("a quiet channel")
+        return found
+
+    monkeypatch.setattr(CompiledDetector, "update", update)
+
+
+async def test_a_reading_on_which_the_detector_fails_is_set_aside_and_the_rest_goes_on(
+    service: Service, fragile: None
+):
+    values = signal()
+    poisoned = values.copy()
+    poisoned[1019, 1] = POISON  # reading 1020, in the burst that began at 1001
+    line = await service.connect()
+    await line.say(type="hello", boot="b")
+    await line.stream(poisoned[:1000], 1)
+    with pytest.raises(ZeroDivisionError):
+        await line.stream(poisoned[1000:1100], 1001)
+    line.connection.leave()
+    again = await service.connect()
+    await again.say(type="hello", boot="b")
+    (welcome,) = again.said("welcome")
+    assert 0 <= welcome["ack"] <= 1000
+    await again.stream(poisoned[welcome["ack"] :], welcome["ack"] + 1)
+    await again.say(type="end")
+    await asyncio.wait_for(asyncio.shield(again.listening), 10)
+    assert max(ack["ack"] for ack in again.said("ack")) == len(values)
+    async with service.engine.connect() as conn:
+        (kept,) = await quarantine.list_(conn, "band-1", 10)
+        gaps = await stream_list.list_gaps(conn, "band-1", "b")
+    assert (kept.reading.seq, kept.boot) == (1020, "b")
+    assert np.array_equal(kept.reading.values, poisoned[1019])
+    assert kept.reading.why == "ZeroDivisionError: a quiet channel"
+    assert [(gap.first_seq, gap.next_seq) for gap in gaps] == [(1020, 1021)]
+    # what lies before the gap and what comes long after it is as without the poison
+    (before,) = {onset for onset, *_ in await found(service) if onset < 900}
+    assert 450 < before < 520
+    assert max(onset for onset, *_ in await found(service)) > 2400
+
+
+async def test_of_readings_set_aside_the_newest_are_kept(service: Service):
+    line = await service.connect()
+    await line.say(type="hello", boot="b")
+    await line.stream(signal(10), 1)
+    for seq in range(1, 6):
+        one = SetAside(seq, np.array([np.nan, seq], np.float32), 1000.0, "x\0" * 400)
+        async with service.engine.begin() as conn:
+            await quarantine.insert(conn, [("band-1", "b", 1, one)], kept=3)
+    async with service.engine.connect() as conn:
+        kept = await quarantine.list_(conn, None, 10)
+    assert [row.reading.seq for row in kept] == [5, 4, 3]
+    assert np.array_equal(kept[0].reading.values, [np.nan, 5], equal_nan=True)
+    assert kept[0].reading.why == "x" * 300
