@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
 from app.detection import Stream
+from app.detection.careful import carefully
 from app.domain import (
     DetectorVersion,
     Event,
@@ -173,39 +175,23 @@ class LiveStream:
 
     def _carefully(self, readings: Readings) -> list[Event | Onset | Retraction]:
         """Take readings one by one, and set aside those on which the detector fails."""
-        said: list[Event | Onset | Retraction] = []
-        for i, seq in enumerate(range(readings.first_seq, readings.next_seq)):
-            one = Readings(
-                seq,
-                readings.values[i : i + 1],
-                readings.times[i : i + 1],
-                readings.device_times,
+        restored = partial(
+            Stream.restore, self.profile, self.version, self.device, self.boot
+        )
+        done = carefully(self._stream, restored, readings)
+        self._stream = done.stream
+        self._gaps += done.gaps
+        self._set_aside += done.set_aside
+        self._shared.metrics.quarantined.inc(len(done.set_aside))
+        for one in done.set_aside:
+            log.error(
+                "reading_set_aside",
+                device=self.device,
+                boot=self.boot,
+                seq=one.seq,
+                why=one.why,
             )
-            self._gaps += self._stream.take_gaps()
-            opened, before = self._stream.open_from(), self._stream.state()
-            held = [] if opened is None else [self._stream.held_from(opened)]
-            try:
-                said += self._stream.receive(one)
-            except Exception as error:
-                why = f"{type(error).__name__}: {error}"
-                log.exception(
-                    "reading_set_aside", device=self.device, boot=self.boot, seq=seq
-                )
-                self._shared.metrics.quarantined.inc()
-                self._set_aside.append(
-                    SetAside(seq, one.values[0], float(one.times[0]), why)
-                )
-                self._stream = Stream.restore(
-                    self.profile,
-                    self.version,
-                    self.device,
-                    self.boot,
-                    next_seq=seq,
-                    state=before,
-                    readings=held,
-                )
-                said += self._stream.skip(seq + 1, "the detector failed on it")
-        return said
+        return done.outputs
 
     def count_resent(self, n: int) -> None:
         """Count readings that were dropped because they were known."""
