@@ -59,7 +59,8 @@ def load(folder: Path) -> ModuleType:
 
 def adapt(tool: ModuleType, keys: dict[str, str]) -> None:
     """Let the tool speak our words, as a device of its own for each connection."""
-    handshake, frame, attacks = tool.hs, tool.fr, tool.attacks
+    handshake, frame, attacks, shot = tool.hs, tool.fr, tool.attacks, tool.shot
+    end = frame(8, (1000).to_bytes(2, "big"))
     names = cycle(name for name in keys if name != CANARY)
     waiting: list[str] = []
 
@@ -78,7 +79,12 @@ def adapt(tool: ModuleType, keys: dict[str, str]) -> None:
     def translated(opcode, body=b"", **more):
         return frame(opcode, translate(body) if opcode < 2 else body, **more)
 
+    def patient(address, before, after, *more):
+        """Not say goodbye at once: what was said would not be read any more."""
+        return shot(address, before, after.removesuffix(end), *more)
+
     tool.hs, tool.attacks, tool.fr = ours, all_attacks, translated
+    tool.shot = patient
 
 
 def main() -> None:

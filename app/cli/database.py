@@ -24,7 +24,11 @@ CLUSTER = "postgres"
 CONNECT_SECONDS = 3
 RECOVERY_SECONDS = 60.0
 """A server that has crashed says for so long that it is starting up."""
-STARTING = "the database system is starting up"
+STARTING = (
+    "the database system is starting up",
+    "the database system is not yet accepting connections",
+    "the database system is in recovery mode",
+)
 
 
 @contextmanager
@@ -117,7 +121,7 @@ def unreachable(url: str) -> str:
                 return ""
         except psycopg.Error as error:
             why = str(error).strip().splitlines()[0]
-        if STARTING not in why or time.monotonic() > deadline:
+        if not any(s in why for s in STARTING) or time.monotonic() > deadline:
             return why
         time.sleep(0.1)
 
