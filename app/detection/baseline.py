@@ -171,12 +171,20 @@ def turn(ring: Float32Array, ordered: Float32Array, seen: int, value: float) -> 
 
 
 @compiled
-def insert(ordered: FloatArray, n: int, value: float) -> None:
-    """Put a value into the first `n`, which are sorted."""
-    while n > 0 and ordered[n - 1] > value:
-        ordered[n] = ordered[n - 1]
-        n -= 1
-    ordered[n] = value
+def sort(values: FloatArray, ranks: NDArray[Any], ordered: FloatArray) -> None:
+    """Write the values in order, equal ones as they came: by ranks, without branches.
+
+    Of some twenty values that takes less time than sorting by insertion.
+    """
+    for i in range(values.size):
+        rank = 0
+        for j in range(i):
+            before = int(values[j] <= values[i])
+            rank += before
+            ranks[j] += 1 - before
+        ranks[i] = rank
+    for i in range(values.size):
+        ordered[ranks[i]] = values[i]
 
 
 @compiled
@@ -186,19 +194,22 @@ def rescale(known: int, per_channel: FloatArray, rows: Float32Array) -> None:
     quiet = np.empty(known, np.int64)
     n = 0
     for j in range(known):
-        if rows[ACTIVITY, j] <= bound:
-            quiet[n] = j
-            n += 1
+        quiet[n] = j
+        n += int(rows[ACTIVITY, j] <= bound)
+    picked = np.empty(n)
     ordered = np.empty(n)
+    ranks = np.empty(n, np.int64)
     for c in range(per_channel.shape[1]):
         means = rows[RING_ROWS + 2 * c]
         variances = rows[RING_ROWS + 2 * c + 1]
         for i in range(n):
-            insert(ordered, i, float(means[quiet[i]]))
+            picked[i] = means[quiet[i]]
+        sort(picked, ranks, ordered)
         centre = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
         for i in range(n):
             away = means[quiet[i]] - centre
-            insert(ordered, i, variances[quiet[i]] + away * away)
+            picked[i] = variances[quiet[i]] + away * away
+        sort(picked, ranks, ordered)
         # A mean, for it sees how noise wanders; but no block may rule it.
         most = OUTLIER * ordered[n // 2]
         still = 0.0

@@ -91,7 +91,10 @@ OWN = TRIGGER + trigger.SLOTS
 
 
 class CompiledDetector:
-    """Drive a kernel: arrays made once, one compiled call for each `update`."""
+    """Drive a kernel: arrays made once, one compiled call for each `update`.
+
+    `at_once`: most spans that one reading may end.
+    """
 
     def __init__(
         self,
@@ -99,12 +102,16 @@ class CompiledDetector:
         ints: NDArray[np.int64],
         floats: FloatArray,
         ring: Float32Array,
+        at_once: int = 1,
     ) -> None:
         self._plan = plan
         self._ints = ints
         self._floats = floats
         self._ring = ring
-        self._out = np.zeros((SPANS_A_CALL, trigger.SPAN_FIELDS))
+        most = SPANS_A_CALL + at_once - 1
+        self._out = np.zeros((most, trigger.SPAN_FIELDS))
+        self._step = plan.step
+        self._rest = (plan.params, plan.limits, ints, floats, ring, self._out)
         trigger.start(ints[TRIGGER:OWN])
 
     @property
@@ -114,32 +121,20 @@ class CompiledDetector:
 
     def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
         """Take readings (n, n_channels), finite; give the spans that are now final."""
-        plan = self._plan
-        ints = self._ints
-        spans: list[Span] = []
-        ints[TAKEN] = 0
-        while True:
-            found = plan.step(
-                values,
-                plan.params,
-                plan.limits,
-                ints,
-                self._floats,
-                self._ring,
-                self._out,
-            )
-            if found:
-                spans += self._spans(found)
-            if found < SPANS_A_CALL:
-                ints[TAKEN] = 0
-                return spans
+        found = self._step(values, *self._rest)
+        if not found:
+            return []
+        spans = self._spans(found)
+        while found >= SPANS_A_CALL:
+            found = self._step(values, *self._rest)
+            spans += self._spans(found)
+        # a kernel that stopped in between wrote down where
+        self._ints[TAKEN] = 0
+        return spans
 
     def flush(self) -> list[Span]:
         """Close what is open: the stream ends here. Nothing may follow."""
-        plan = self._plan
-        found = plan.flush(
-            plan.params, plan.limits, self._ints, self._floats, self._ring, self._out
-        )
+        found = self._plan.flush(*self._rest)
         return self._spans(found)
 
     def _spans(self, found: int) -> list[Span]:

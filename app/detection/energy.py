@@ -137,6 +137,15 @@ def step(
     cut = floats.size - ROWS * n_channels
     per_channel = floats[cut:].reshape(ROWS, n_channels)
     faults = per_channel[baseline.ROWS :]
+    last = faults[stuck.LAST]
+    run = faults[stuck.RUN]
+    limit = faults[stuck.LIMIT]
+    changes = faults[stuck.CHANGES]
+    centre = per_channel[baseline.CENTRE]
+    weight = per_channel[baseline.WEIGHT]
+    start = per_channel[baseline.FIRST]
+    total = per_channel[baseline.TOTAL]
+    squares = per_channel[baseline.SQUARES]
     mean = floats[SCALARS:cut]
     half = mean.size // 2
     slots = ints[TRIGGER:OWN]
@@ -148,24 +157,26 @@ def step(
         living = n_channels
         for c in range(n_channels):
             x = values[i, c]
-            if x == faults[stuck.LAST, c]:
-                faults[stuck.RUN, c] += 1.0
+            steady = changes[c] >= stuck.ENOUGH and run[c] == 0.0
+            if steady and x != last[c]:
+                # what `stuck.changed` comes to for a channel that is never still
+                last[c] = x
+                changes[c] += 1.0
+            elif x == last[c]:
+                run[c] += 1.0
             else:
                 stuck.changed(x, c, faults, limits[FLOOR])
-            if stuck.is_out(c, faults):
+            if run[c] > limit[c]:
                 living -= 1
             else:
-                score += min(
-                    abs(x - per_channel[baseline.CENTRE, c])
-                    * per_channel[baseline.WEIGHT, c],
-                    MOST,
-                )
+                away = abs(x - centre[c]) * weight[c]
+                score += away if away < MOST else MOST
             if first:
-                per_channel[baseline.FIRST, c] = x
+                start[c] = x
             # relative to the block's first value, so that an offset costs no digits
-            x -= per_channel[baseline.FIRST, c]
-            per_channel[baseline.TOTAL, c] += x
-            per_channel[baseline.SQUARES, c] += x * x
+            x -= start[c]
+            total[c] += x
+            squares[c] += x * x
         if living > 0:
             floats[SCORE] += score / living
         ints[COUNT] += 1

@@ -119,9 +119,14 @@ class Windows(CompiledDetector):
     def __init__(self, plan: Plan, panes: int, rate_hz: float) -> None:
         ints = np.zeros(INTS + panes, np.int64)
         ints[INTS:] = NONE
-        super().__init__(plan, ints, np.zeros(FLOATS), np.zeros(0, np.float32))
         # one reading may end every window that is open
-        self._out = np.zeros((SPANS_A_CALL + MOST_OVERLAPPING, trigger.SPAN_FIELDS))
+        super().__init__(
+            plan,
+            ints,
+            np.zeros(FLOATS),
+            np.zeros(0, np.float32),
+            at_once=MOST_OVERLAPPING + 1,
+        )
         self._period = 1.0 / rate_hz
 
     def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:

@@ -37,6 +37,21 @@ def streams(n, n_channels, seed):
         pole = 1 - 1 / (RATE_HZ * seconds_long)
         name = f"wandering, {seconds_long:g} s"
         yield name, lfilter([1], [1, -pole], white, axis=0)
+    for seconds_long in (10.0, 60.0):
+        # loudness that wanders: its logarithm, with a standard deviation of a half
+        pole = 1 - 1 / (RATE_HZ * seconds_long)
+        slow = lfilter([1], [1, -pole], rng.normal(0, 1, (n, 1)), axis=0)
+        loudness = np.exp(0.5 * slow * np.sqrt(1 - pole * pole))
+        yield f"loudness wanders, {seconds_long:g} s", white * loudness
+    day = 2 * np.pi * seconds / 86400
+    yield "daily cycle, 50 sd", white + 50 * np.sin(day)
+    yield "daily cycle, also louder", (white * (1.5 + np.sin(day)) + 50 * np.sin(day))
+    # mains at 50 Hz folds to a slow wave where the clock is not quite 50 Hz
+    hum = np.sin(2 * np.pi * 49.7 * seconds)
+    yield "mains hum, 2 sd", white + 2 * hum
+    bursting = (seconds % 300 < 4) * (seconds > 300)
+    yield "hum bursts, 0.5 sd, 288 a day", white + 0.5 * hum * bursting
+    yield "hum bursts, 2 sd, 288 a day", white + 2 * hum * bursting
     yield "stuck", np.full((n, n_channels), 3.25)
 
 
@@ -56,9 +71,9 @@ def main(arguments=None):
                 # always in a regime: changes are what nothing should make
                 spans = [s for s in spans if not s.truncated]
             found.setdefault(name, []).append(len(spans) * 24 / chosen.hours)
-    print(f"{'false events a day':26}" + "".join(f"{c:>4} ch" for c in CHANNELS))
+    print(f"{'false events a day':30}" + "".join(f"{c:>4} ch" for c in CHANNELS))
     for name, counts in found.items():
-        print(f"{name:26}" + "".join(f"{c:7.0f}" for c in counts))
+        print(f"{name:30}" + "".join(f"{c:7.0f}" for c in counts))
     return 0
 
 

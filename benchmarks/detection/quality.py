@@ -1,10 +1,10 @@
 """Event F1 of the product's defaults on recordings with events.csv.
 
-    python -m benchmarks.detection.quality FOLDER [FOLDER ...] [--kind energy]
+    python -m benchmarks.detection.quality FOLDER [FOLDER ...] [--iou 0.5]
 
 Detections go through `Stream`, as in the product.  A detection and a true event match
-one to one when their intersection over union is at least 0.5; counts are summed over
-all recordings of a folder.
+one to one when their intersection over union is at least `--iou`; counts are summed
+over all recordings of a folder.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--kind", default="energy")
+    parser.add_argument("--iou", type=float, default=0.5)
     parser.add_argument("--each", action="store_true", help="a line a recording too")
     chosen = parser.parse_args(arguments)
     head = f"{'':24}{'events':>7}{'F1':>7}{'P':>7}{'R':>7}{'FA/h':>7}"
@@ -67,7 +68,7 @@ def main(arguments=None):
         hours, errors = 0.0, []
         for name, t, values, truth in recordings(folder):
             found = detect(t, values, {"kind": chosen.kind})
-            pairs = match(truth, found)
+            pairs = match(truth, found, chosen.iou)
             counts = [len(pairs), len(found) - len(pairs), len(truth) - len(pairs)]
             total += counts
             hours += (t[-1] - t[0]) / 3600

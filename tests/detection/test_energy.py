@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.detection import DEFAULT_SETTINGS, build
+from app.detection import DEFAULT_SETTINGS, baseline, build
 
 RATE_HZ = 50.0
 MINUTE = int(60 * RATE_HZ)
@@ -125,3 +125,11 @@ def test_one_wild_reading_is_forgotten():
     found = [s for s in spans(values) if s.onset > 4000]
     assert len(found) == 1
     assert abs(found[0].onset - 12_000) <= 15
+
+
+@pytest.mark.parametrize("n", [1, 2, 16, 40])
+def test_sorting_by_ranks_is_sorting(n):
+    values = np.random.default_rng(n).integers(0, 9, n).astype(float)
+    ordered = np.empty(n)
+    baseline.sort(values, np.empty(n, np.int64), ordered)
+    assert ordered.tolist() == sorted(values.tolist())
