@@ -10,6 +10,8 @@ from app.learning import Model, ModelCard
 from app.learning.challenge import Champion, best, challenge
 from app.learning.dataset import build
 from app.learning.evaluate import evaluate
+from app.learning.export import export
+from app.learning.train import train_full
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,26 @@ def test_the_same_rows_again_are_no_reason_to_promote(asked, rows_of, quiet):
     got = first(asked, rows_of(60)[::-1], quiet, champion=champion)
     assert got.decision.verdict == "not_enough_evidence"
     assert got.card.graph_sha256 == champion.model.card.graph_sha256
+
+
+def test_the_manifest_alone_makes_the_same_model_after_labels_were_corrected(
+    asked, rows_of, quiet
+):
+    rows = rows_of(90)
+    got = first(asked, rows, quiet)
+    kept, recipe = got.manifest, got.manifest.refitted
+    known = dict((*kept.train, *kept.holdout))
+    now = [replace(r, label="fist") for r in rows if r.event in known]
+    then = [replace(r, label=known[r.event]) for r in now]
+
+    def digest(rows):
+        table = build(asked, rows)
+        again = train_full(table, recipe.estimator, seed=recipe.seed, progress=quiet)
+        return export(again, asked, table)[1].graph_sha256
+
+    assert digest(then) == got.card.graph_sha256
+    corrected = [replace(then[0], label=rows[1].label), *then[1:]]
+    assert digest(corrected) != got.card.graph_sha256
 
 
 def test_poisoned_labels_are_rejected(asked, rows_of, quiet):
