@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -91,14 +91,14 @@ def test_the_manifest_alone_makes_the_same_model_after_labels_were_corrected(
 ):
     rows = rows_of(90)
     got = first(asked, rows, quiet)
-    kept, recipe = got.manifest, got.manifest.refitted
-    known = dict((*kept.train, *kept.holdout))
+    known = dict((*got.manifest.train, *got.manifest.holdout))
+    recipe = asdict(got.manifest.refitted)
     now = [replace(r, label="fist") for r in rows if r.event in known]
     then = [replace(r, label=known[r.event]) for r in now]
 
     def digest(rows):
         table = build(asked, rows)
-        again = train_full(table, recipe.estimator, seed=recipe.seed, progress=quiet)
+        again = train_full(table, progress=quiet, **recipe)
         return export(again, asked, table)[1].graph_sha256
 
     assert digest(then) == got.card.graph_sha256
