@@ -17,11 +17,12 @@ from app.errors import ArtefactError
 MAX_BYTES = 256 * 1024 * 1024
 INPUT, OUTPUT = "features", "probabilities"
 
-_ARITHMETIC = ("Add", "Cast", "Clip", "Concat", "Div", "Identity", "MatMul", "Mul")
+_ARITHMETIC = ("Add", "Cast", "Clip", "Concat", "Div", "Identity", "Log")
+_PRODUCTS = ("MatMul", "Mul")
 _REDUCTIONS = ("ReduceSum", "Reshape", "Sigmoid", "Softmax", "Sub", "Sum")
 _TREES = ("ArrayFeatureExtractor", "TreeEnsembleClassifier", "TreeEnsembleRegressor")
 _OPERATORS = {
-    "": frozenset((*_ARITHMETIC, *_REDUCTIONS)),
+    "": frozenset((*_ARITHMETIC, *_PRODUCTS, *_REDUCTIONS)),
     "ai.onnx.ml": frozenset(_TREES),
 }
 

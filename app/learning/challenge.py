@@ -134,13 +134,16 @@ def challenge(
     )
     decision = decide(theirs, ours, policy or Policy(online=profile.is_online))
     if kind == FULL:
-        again = train_full(dataset, trained.name, seed=seed, progress=progress)
+        sharpness = trained.sharpness
+        again = train_full(
+            dataset, trained.name, seed=seed, progress=progress, sharpness=sharpness
+        )
         served = export(again, profile, train, holdout)
         after = evaluate(Model.load(*served), holdout)
         # whoever has learnt the hold-out knows it; if not, the fit went wrong
         if after.accuracy >= report.accuracy:
             onnx, card = served
-            listed = replace(listed, refitted=Recipe(trained.name, seed))
+            listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
     card = card.with_unknown_below(report.unknown_below)
     story = _story(kind, trained, train, report, theirs, decision, listed)
     return Challenger(kind, onnx, card, listed, story, decision, trained.state)
@@ -172,7 +175,13 @@ def _champion(
     learnt = replace(learnt, labels=tuple(known[e] for e in learnt.events))
     model, recipe = champion.model, champion.manifest.refitted
     if recipe is not None and len(learnt.classes) > 1:
-        judged = train_full(learnt, recipe.estimator, seed=recipe.seed, progress=_quiet)
+        judged = train_full(
+            learnt,
+            recipe.estimator,
+            seed=recipe.seed,
+            progress=_quiet,
+            sharpness=recipe.sharpness,
+        )
         model = Model.load(*export(judged, profile, learnt))
     return Candidate(evaluate(model, unseen), len(known), _groups(learnt))
 
@@ -211,6 +220,7 @@ def _story(
         "search": trained.search,
         "restarted": trained.restarted,
         "modes": len(trained.modes.names),
+        "sharpness": trained.sharpness,
         "holdout": report.to_json(),
         "champion_holdout": compared,
         "verdict": decision.verdict,

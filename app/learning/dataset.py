@@ -173,6 +173,7 @@ class Recipe:
 
     estimator: str
     seed: int
+    sharpness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

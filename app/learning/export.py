@@ -9,7 +9,7 @@ from app.domain import Float32Array, Profile
 from app.errors import ArtefactError
 from app.learning.artefact import digest
 from app.learning.dataset import Dataset
-from app.learning.graph import Graph, append
+from app.learning.graph import Graph, append, sharpen
 from app.learning.model import Model, ModelCard, SelfTest
 from app.learning.train import Trained
 
@@ -42,7 +42,8 @@ def export(
     graph = Graph(trained.modes)
     reads = trained.feature_set
     width = features.width(profile.n_channels, reads)
-    data = graph.finish(append(graph, trained.fitted), width)
+    said = sharpen(graph, append(graph, trained.fitted), trained.sharpness)
+    data = graph.finish(said, width)
     rows = np.concatenate([_sample(part, reads) for part in parts if len(part)])
     expected = trained.probabilities(rows)
     test = SelfTest(
@@ -64,8 +65,8 @@ def export(
         post_roll=parts[0].rolls[1],
     )
     model = Model.load(data, card)
-    said = np.array([model.predict(row).probabilities for row in rows])
-    worst = float(np.abs(said - expected).max())
+    served = np.array([model.predict(row).probabilities for row in rows])
+    worst = float(np.abs(served - expected).max())
     if not worst <= PARITY:
         raise ArtefactError(
             f"{trained.name}: the graph and scikit-learn differ by {worst:.2g} "

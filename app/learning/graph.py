@@ -26,6 +26,7 @@ from app.domain import FloatArray
 from app.errors import ArtefactError
 from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
+from app.learning.train import LEAST
 
 INPUT, OUTPUT = "features", "probabilities"
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 9
@@ -91,6 +92,15 @@ def append(graph: Graph, fitted: Any) -> str:
     if isinstance(fitted, ExtraTreesClassifier):
         return _append_forest(graph, fitted)
     return _append_converted(graph, fitted)
+
+
+def sharpen(graph: Graph, said: str, sharpness: float) -> str:
+    """Raise probabilities to a power and normalise them, as `train.sharpened` does."""
+    if sharpness == 1.0:
+        return said
+    x = graph.node("Add", said, graph.constant(np.array(LEAST)))
+    x = graph.node("Mul", graph.node("Log", x), graph.constant(np.array(sharpness)))
+    return graph.node("Softmax", x, axis=1)
 
 
 def _append_linear(graph: Graph, fitted: Pipeline) -> str:

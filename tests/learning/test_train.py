@@ -1,3 +1,4 @@
+from dataclasses import replace
 from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
@@ -8,7 +9,7 @@ from app.errors import Cancelled, CannotLearn
 from app.learning import kinds
 from app.learning.dataset import build
 from app.learning.estimators import MAX_CLASS_WEIGHT, MAX_MODES, find_modes, weigh
-from app.learning.train import folds, train_full
+from app.learning.train import calibrate, folds, train_full
 
 
 def asking(profile, **policy):
@@ -125,3 +126,29 @@ def test_patterns_are_chosen_where_the_course_tells_more_than_the_strength(
 def test_patterns_need_their_features(dataset, quiet):
     with pytest.raises(CannotLearn, match="reads feature set v2"):
         train_full(dataset, "patterns", seed=1, progress=quiet)
+
+
+def test_probabilities_are_as_sure_as_the_model_is_right(profile, quiet):
+    dataset = build(profile, waves(("up", "down"), 160), "v2")
+    train, test = dataset.take(range(80)), dataset.take(range(80, 160))
+    trained = train_full(train, "extra_trees", seed=1, progress=quiet)
+    truth = np.array([trained.classes.index(y) for y in test.labels])
+
+    def surprise(one) -> float:
+        said = one.probabilities(test.table(one.feature_set))
+        return float(-np.log(said[np.arange(len(truth)), truth] + 1e-9).mean())
+
+    raw = replace(trained, sharpness=1.0)
+    assert trained.sharpness != 1.0
+    assert surprise(trained) < surprise(raw)
+    same = train_full(
+        train, "extra_trees", seed=1, progress=quiet, sharpness=trained.sharpness
+    )
+    assert surprise(same) == surprise(trained)
+
+
+def test_nobody_is_infallible():
+    sure = [np.array([0.9, 0.1])] * 50
+    assert 1 < calibrate(sure) < 8
+    assert calibrate(sure[:19]) == 1.0
+    assert calibrate([np.array([0.1, 0.9])] * 50) < 0.2
