@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 RECORDINGS ?=
 SPEED ?=
 ARGS ?=
+# processes that share the tests; 0: one, which also shows what it prints
+WORKERS ?= 2
 
 # An environment for development holds everything that running needs, and is kept.
 DEV := $(VENV)/.installed-dev
@@ -51,8 +53,8 @@ simulate: producers ## the same as producers
 migrate: $(RUN) ## bring the database to the newest schema
 	@$(BIN)/onset db upgrade $(ARGS)
 
-test: $(DEV) ## all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV) ## all tests, in two processes; WORKERS=n
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-pure: $(DEV) ## tests that need no database or socket
 	@$(BIN)/python -m pytest $(foreach part,domain errors features detection wire \
