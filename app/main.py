@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import detection, features
 from app.api import application, devices_socket
-from app.api.devices_socket import DeviceSocket, Patience, Sockets
+from app.api.devices_socket import DeviceSocket
 from app.api.rate import Allowance
 from app.api.receipt import Door
 from app.api.shapes import event_answer
+from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key

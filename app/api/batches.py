@@ -18,8 +18,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field, StringConstraints, model_validator
 
 from app.api.access import Caller, who
-from app.api.devices_socket import Sockets
 from app.api.fields import Answer, Body, DevicePath, Name, example
+from app.api.sockets import Sockets
 from app.errors import Conflict, InvalidInput, NotFound, OnsetError, Unavailable
 from app.service.connection import Connection
 from app.wire import closes, messages

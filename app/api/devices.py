@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryOf
 
 from app.api.access import Caller, who
-from app.api.devices_socket import Sockets
 from app.api.fields import (
     Answer,
     Body,
@@ -23,6 +22,7 @@ from app.api.fields import (
     example,
 )
 from app.api.keys import KeyMade
+from app.api.sockets import Sockets
 from app.api.state import State, current
 from app.api.tickets import LIFE_SECONDS
 from app.domain import Role

@@ -24,9 +24,9 @@ from sklearn.pipeline import Pipeline
 
 from app.domain import FloatArray
 from app.errors import ArtefactError
+from app.learning.calibration import LEAST
 from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
-from app.learning.train import LEAST
 
 INPUT, OUTPUT = "features", "probabilities"
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 9
@@ -95,7 +95,7 @@ def append(graph: Graph, fitted: Any) -> str:
 
 
 def sharpen(graph: Graph, said: str, sharpness: float) -> str:
-    """Raise probabilities to a power and normalise them, as `train.sharpened` does."""
+    """Raise probabilities to a power and normalise them: `calibration.sharpened`."""
     if sharpness == 1.0:
         return said
     x = graph.node("Add", said, graph.constant(np.array(LEAST)))

@@ -6,19 +6,18 @@ clock: the search for an estimator is bounded by rows and folds, not by seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp, softmax
 from threadpoolctl import threadpool_limits
 
 from app import features
 from app.domain import Float32Array, FloatArray
 from app.errors import CannotLearn
+from app.learning.calibration import calibrate, sharpened
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
 from app.learning.dataset import Dataset
 from app.learning.estimators import Modes, find_modes, make, weigh
@@ -31,11 +30,6 @@ FEW_ROWS = 300
 """With no more rows than these, cross-validation trains on more of them."""
 SEARCH_ROWS = 2000
 """Cross-validation looks at no more rows than these, drawn evenly over time."""
-ENOUGH_ROWS = 20
-"""With fewer unseen rows there is nothing to calibrate probabilities by."""
-MOST_SHARPNESS = 8.0
-LEAST = 1e-12
-"""Added to probabilities before their logarithm."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,20 +207,6 @@ class Unseen:
     said: list[FloatArray]
 
 
-def sharpened(said: FloatArray, sharpness: float) -> FloatArray:
-    """Raise probabilities (n_rows, n_classes) to a power and normalise them.
-
-    Examples
-    --------
-    >>> sharpened(np.array([[0.8, 0.2]]), 0.5).round(3).tolist()
-    [[0.667, 0.333]]
-    """
-    if sharpness == 1.0:
-        return said
-    out: FloatArray = softmax(sharpness * np.log(said + LEAST), axis=1)
-    return out
-
-
 def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, Unseen]:
     """Cross-validate the portfolio."""
     rows = _thinned(rows)
@@ -265,42 +245,3 @@ def _out_of_fold(rows: Dataset, spec: EstimatorSpec, seed: int) -> Unseen:
             if label in modes.classes:
                 told.append(np.roll(row, -modes.classes.index(label)))
     return Unseen(right, told)
-
-
-def calibrate(said: Sequence[FloatArray]) -> float:
-    """Find the power of probabilities that makes what was true most likely.
-
-    Parameters
-    ----------
-    said : float arrays (n_classes,), that of the true class first
-        Of rows that the model had not learnt.
-
-    Returns
-    -------
-    float
-        1 if there are fewer rows than `ENOUGH_ROWS`.
-
-    References
-    ----------
-    Guo et al. (2017), On calibration of modern neural networks, ICML.
-
-    Examples
-    --------
-    Of a hundred answers given with 99 % each, one in ten is wrong:
-
-    >>> rows = [np.array([0.99, 0.01])] * 90 + [np.array([0.01, 0.99])] * 9
-    >>> round(float(sharpened(np.array([[0.99, 0.01]]), calibrate(rows))[0, 0]), 2)
-    0.9
-    """
-    if len(said) < ENOUGH_ROWS:
-        return 1.0
-    usual = np.sort(said[np.argsort([row.max() for row in said])[len(said) // 2]])
-    # one error more than were seen: who made none so far is not infallible
-    logs = [np.log(row + LEAST) for row in (*said, np.roll(usual, 2))]
-
-    def loss(log_power: float) -> float:
-        power = np.exp(log_power)
-        return -float(sum(power * row[0] - logsumexp(power * row) for row in logs))
-
-    limits = (-np.log(MOST_SHARPNESS), np.log(MOST_SHARPNESS))
-    return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))

@@ -11,8 +11,8 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.api import batches, devices_socket
-from app.api.devices_socket import Patience, Sockets
+from app.api import batches
+from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.domain import Float32Array
 from app.service.commit import GroupCommit, Pace
@@ -196,7 +196,7 @@ async def test_pause_that_another_process_was_told_of_closes_sockets_here(
     engine: AsyncEngine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(devices_socket, "KEY_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("app.api.sockets.KEY_CHECK_SECONDS", 0.01)
     visit = batches.Visit(sockets, "arm-1")
     key = await state.keys.find(secrets["device"])
     sockets.enter(visit.connection, str(key.id))

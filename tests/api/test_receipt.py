@@ -14,8 +14,9 @@ from fastapi import FastAPI
 
 from app.api import devices_socket
 from app.api.access import Caller
-from app.api.devices_socket import DeviceSocket, Patience, Sockets
+from app.api.devices_socket import DeviceSocket
 from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
+from app.api.sockets import Patience, Sockets
 from app.domain import Role
 from app.errors import NotFound
 from app.service.metrics import Metrics

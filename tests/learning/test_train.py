@@ -7,9 +7,10 @@ import pytest
 from app.domain import LabelledWindow, Profile, RetrainPolicy, utc
 from app.errors import Cancelled, CannotLearn
 from app.learning import kinds
+from app.learning.calibration import calibrate
 from app.learning.dataset import build
 from app.learning.estimators import MAX_CLASS_WEIGHT, MAX_MODES, find_modes, weigh
-from app.learning.train import calibrate, folds, train_full
+from app.learning.train import folds, train_full
 
 
 def asking(profile, **policy):

@@ -1,0 +1,121 @@
+"""The device sockets of this process: how many, which must go, and the last drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.service.commit import GroupCommit
+from app.service.connection import Connection
+from app.service.ingest import Ingest
+from app.service.metrics import Metrics
+from app.store import devices, keys
+from app.wire import closes
+from app.wire.actions import Limits
+
+KEY_CHECK_SECONDS = 5.0
+"""A revoked key's socket is closed within twice that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a device may take, in seconds.
+
+    `hello` until its first message, `idle` between two of them, `message` for one that
+    has begun (`receipt.Deadline`).
+    """
+
+    hello: float
+    idle: float
+    message: float
+
+
+@dataclass(slots=True, eq=False)
+class Sockets:
+    """The device connections of this process."""
+
+    ingest: Ingest
+    commit: GroupCommit
+    metrics: Metrics
+    limits: Limits
+    window: int
+    patience: Patience
+    per_key: int
+    per_second: int
+    open: dict[Connection, str] = field(default_factory=dict)
+    of_device: dict[str, set[Connection]] = field(default_factory=dict)
+    of_key: Counter[str] = field(default_factory=Counter)
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
+    draining: bool = False
+
+    def newest(self, device: str, connection: int) -> None:
+        """Hear which connection of a device is its newest; older ones close."""
+        for one in tuple(self.of_device.get(device, ())):
+            one.yield_to(connection)
+
+    def enter(self, connection: Connection, key_id: str) -> None:
+        """Count a connection in."""
+        self.open[connection] = key_id
+        self.of_key[key_id] += 1
+        self.of_device.setdefault(connection.device, set()).add(connection)
+        self.empty.clear()
+        self.metrics.connections.inc()
+
+    def leave(self, connection: Connection) -> None:
+        """Count it out."""
+        key_id = self.open.pop(connection)
+        self.of_key[key_id] -= 1
+        if not self.of_key[key_id]:
+            del self.of_key[key_id]
+        siblings = self.of_device[connection.device]
+        siblings.discard(connection)
+        if not siblings:
+            del self.of_device[connection.device]
+        if not self.open:
+            self.empty.set()
+        self.metrics.connections.dec()
+        connection.leave()
+        if connection.close is not None:
+            self.metrics.closes.labels(str(connection.close.code)).inc()
+
+    async def expel(self, engine: AsyncEngine) -> None:
+        """Close sockets whose key is no longer good, or whose device is paused."""
+        while True:
+            await asyncio.sleep(KEY_CHECK_SECONDS)
+            present = {c: key for c, key in self.open.items() if key}
+            if not present:
+                continue
+            async with engine.begin() as conn:
+                gone = await keys.unusable(conn, set(present.values()))
+                held = await devices.paused(conn, list(self.of_device))
+            for connection, key in present.items():
+                if key in gone:
+                    connection.end(closes.UNAUTHENTICATED, "the key is revoked")
+            for device, why in held.items():
+                self.pause(device, why)
+
+    def pause(self, device: str, why: str) -> None:
+        """Close what a device has open here; new ones are closed by `Ingest`."""
+        for connection in tuple(self.of_device.get(device, ())):
+            connection.end(closes.PAUSED, f"the device is paused: {why}")
+
+    async def drain(self, seconds: float) -> None:
+        """Read no more, make everything durable, acknowledge it, close 1012."""
+        self.draining = True
+        connections = list(self.open)
+        if not connections:
+            self.empty.set()
+        for connection in connections:
+            connection.pause()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.commit.drained()
+        for connection in connections:
+            connection.end(closes.RESTART, "the service restarts: come back")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self.empty.wait()
