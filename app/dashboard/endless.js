@@ -30,8 +30,7 @@ export class Endless {
     this.more.addEventListener("click", () => this.begin(this.cursor));
     this.node = make("div", "endless", this.table, this.foot, this.more);
     this.seen = new IntersectionObserver(([entry]) => {
-      this.visible = entry.isIntersecting;
-      this.next();
+      if (entry.isIntersecting) this.next();
     }, { rootMargin: "600px" });
     this.seen.observe(this.foot);
     this.begin();
@@ -71,7 +70,8 @@ export class Endless {
     this.foot.textContent = this.items.length
       ? `${this.items.length}${this.ended ? ", that is all" : " shown"}`
       : this.empty;
-    if (this.visible) requestAnimationFrame(() => this.next());
+    this.seen.unobserve(this.foot); // where it is now, with the new lines above it
+    this.seen.observe(this.foot);
   }
 
   /** The line that a key stands on, `by` lines on from here. */

@@ -108,7 +108,9 @@ async def photograph(page: Page, pictures: Path, name: str) -> None:
         await page.emulate_media(color_scheme=scheme)
         await page.screenshot(path=pictures / f"{name}-{scheme}.png")
     await page.set_viewport_size({"width": 390, "height": 844})
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    # what is drawn follows its new place with the next frame
+    fits = "document.documentElement.scrollWidth <= 390"
+    await page.wait_for_function(fits, timeout=5_000)
     await page.screenshot(path=pictures / f"{name}-small.png")
     assert size is not None
     await page.set_viewport_size(size)
