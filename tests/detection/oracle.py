@@ -97,7 +97,8 @@ def expect(planted: Planted) -> tuple[list[tuple[int, int]], list[tuple], list[i
         nonlocal fed, gap_from
         if fed:
             detector = build(SETTINGS, RATE_HZ, channels)
-            found = detector.update(np.array(segment)) + detector.flush()
+            fed_values = np.array(segment, float).reshape(-1, channels)
+            found = detector.update(fed_values) + detector.flush()
             origin = seq - len(segment)
             spans.extend((s.onset + origin, s.offset + origin) for s in found)
             gap_from = seq
