@@ -52,10 +52,11 @@ class Background:
             try:
                 await work()
                 log.warning("background_work_ended", name=name)
-            except AWAY as error:
-                self._failed[name] = (time.monotonic(), type(error).__name__)
-                log.warning("database_away", name=name, error=type(error).__name__)
             except Exception as error:
-                self._failed[name] = (time.monotonic(), type(error).__name__)
-                log.exception("background_work_failed", name=name)
+                why = type(error).__name__
+                self._failed[name] = (time.monotonic(), why)
+                if isinstance(error, AWAY):
+                    log.warning("database_away", name=name, error=why)
+                else:
+                    log.exception("background_work_failed", name=name)
             await asyncio.sleep(RESTART_SECONDS)

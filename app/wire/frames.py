@@ -11,7 +11,8 @@ from app.wire.messages import DeviceMessage, ServerMessage
 
 Frame: TypeAlias = str | bytes
 
-_FAULTS = (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError)
+FAULTS = (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError)
+"""What decoding raises where a frame is no message."""
 
 
 class Codec(Protocol):
@@ -59,7 +60,7 @@ class Json:
             )
         try:
             message: DeviceMessage = self._device.decode(frame)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             raise InvalidInput(_say(fault)) from None
         return message
 
@@ -71,7 +72,7 @@ class Json:
         """Read what a server sent."""
         try:
             message: ServerMessage = self._server.decode(frame)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             raise InvalidInput(_say(fault)) from None
         return message
 
@@ -99,7 +100,7 @@ class MessagePack:
             )
         try:
             message: DeviceMessage = self._device.decode(frame)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             raise InvalidInput(_say(fault)) from None
         return message
 
@@ -113,7 +114,7 @@ class MessagePack:
             raise InvalidInput("a text frame from a server that speaks MessagePack")
         try:
             message: ServerMessage = self._server.decode(frame)
-        except _FAULTS as fault:
+        except FAULTS as fault:
             raise InvalidInput(_say(fault)) from None
         return message
 

@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from app.domain import Float32Array
 from app.domain.compiled import compiled
-from app.wire.frames import MSGPACK, Codec, Frame, Json
+from app.wire.frames import FAULTS, SUBPROTOCOLS, Codec, Frame, Json
 from app.wire.messages import DeviceMessage, End, Hello, Readings, Skip
 
 OPEN, CLOSE, COMMA, SPACE, MINUS, PLUS, POINT, ZERO, NULL = b"[], -+.0n"
@@ -188,7 +188,7 @@ class QuickJson(Json):
         if isinstance(frame, str):
             try:
                 message: DeviceMessage | _Readings = self._plain.decode(frame)
-            except (msgspec.MsgspecError, RecursionError, UnicodeError, OverflowError):
+            except FAULTS:
                 return super().decode(frame)  # which says what is wrong
             if not isinstance(message, _Readings):
                 return message
@@ -200,8 +200,5 @@ class QuickJson(Json):
 
 JSON = QuickJson()
 
-CODECS: dict[str, Codec] = {
-    "onset.v1.json": JSON,
-    "onset.v1.msgpack": MSGPACK,
-}
+CODECS: dict[str, Codec] = SUBPROTOCOLS | {"onset.v1.json": JSON}
 """What a server reads with, by subprotocol."""
