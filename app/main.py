@@ -35,6 +35,7 @@ from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
 from app.service.live import Shared
 from app.service.metrics import Metrics
+from app.service.signals import Signals
 from app.service.webhooks import Webhooks
 from app.settings import Settings
 from app.store import engine as database
@@ -242,6 +243,7 @@ def _build(
         engine=engine,
         champions=champions,
         hub=hub,
+        signals=Signals(hub),
         artefacts=artefacts,
         registry=metrics.registry,
         ready=unready,

@@ -42,7 +42,7 @@ CHECKS = (
     "unsupported_method",
     "ignored_auth",
 )
-ENDLESS = ("/live", "/devices/{device_id}/signal")
+ENDLESS = ("/live", "/signals", "/devices/{device_id}/signal")
 """Their answers never end; `tests/api/test_live.py` reads them."""
 ROLES = ("none", "device", "viewer", "labeler", "operator", "admin")
 

@@ -63,6 +63,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/health/ready"): OPEN,
     ("GET", "/metrics"): VIEWER,
     ("GET", "/live"): VIEWER,
+    ("GET", "/signals"): VIEWER,
     ("POST", "/classify"): Rule(Role.VIEWER, devices=True),
     ("GET", "/events"): VIEWER,
     ("POST", "/events"): LABELER,

@@ -38,6 +38,7 @@ from app.api import (
     quarantine,
     readings,
     replay,
+    signals,
     verify,
     webhooks,
 )
@@ -79,6 +80,7 @@ def routers() -> Sequence[APIRouter]:
         alerts.router,
         webhooks.router,
         live.router,
+        signals.router,
         health.router,
         pages.router,
     )

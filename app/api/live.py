@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi import Query as QueryOf
 from pydantic import Field
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
@@ -24,7 +24,7 @@ from app.api.fields import DevicePath, Name, Query, stamp
 from app.api.shapes import SaidAnswer, event_answer
 from app.api.state import State, current
 from app.errors import InvalidInput, Unauthenticated
-from app.service.hub import Message, SlowReader, Subscription
+from app.service.hub import Message, SlowReader
 from app.store import devices, events
 
 router = APIRouter(tags=["Live"])
@@ -36,6 +36,7 @@ PING_SECONDS = 15
 SEND_TIMEOUT_SECONDS = 60.0
 """A reader that takes nothing for so long is gone."""
 MAX_POSITION = 2**63 - 1
+Given = TypeVar("Given")
 
 Kind = Literal[
     "onset",
@@ -68,7 +69,8 @@ class Events(EventSourceResponse):
             return
 
 
-def _stream(source: AsyncIterator[ServerSentEvent]) -> Events:
+def stream_of(source: AsyncIterator[bytes]) -> Events:
+    """Answer with an endless stream."""
     return Events(source, ping=PING_SECONDS, send_timeout=SEND_TIMEOUT_SECONDS)
 
 
@@ -89,7 +91,7 @@ async def live(
         if not last_event_id.isdecimal() or int(last_event_id[:20]) > MAX_POSITION:
             raise InvalidInput("Last-Event-ID must be an id that this stream gave")
         position = int(last_event_id)
-    return _stream(happenings(request, state, query, position))
+    return stream_of(happenings(request, state, query, position))
 
 
 @router.get("/devices/{device_id}/signal", response_class=Events)
@@ -105,24 +107,24 @@ async def signal(
     """
     async with state.engine.begin() as conn:
         await devices.get(conn, device_id)
-    return _stream(readings(request, state, device_id))
+    return stream_of(readings(request, state, device_id))
 
 
 async def happenings(
     request: Request, state: State, query: LiveQuery, position: int | None
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncIterator[bytes]:
     """Say what was missed, then what happens."""
 
-    def wanted(kind: str, profile: str | None) -> bool:
-        if query.kind and kind not in query.kind:
+    def wanted(message: Message) -> bool:
+        if query.kind and message.kind not in query.kind:
             return False
-        return query.profile is None or profile in (None, query.profile)
+        return query.profile is None or profile_of(message) in (None, query.profile)
 
-    with state.hub.subscribe("live") as subscription:
+    with state.hub.subscribe("live", wanted) as subscription:
         if position is None:
             async with state.engine.begin() as conn:
                 position = await events.last_position(conn)
-            yield _say("hello", {"position": position}, position)
+            yield say("hello", {"position": position}, position)
         more = True
         while more:
             async with state.engine.begin() as conn:
@@ -130,28 +132,25 @@ async def happenings(
             more = len(rows) == PAGE
             for row in rows:
                 position = row.position
-                if wanted("event", row.profile):
-                    yield _say("event", event_answer(row), position)
-        async for message in _until_refused(request, state, subscription):
-            if isinstance(message, ServerSentEvent):
+                missed = Message("event", row, position)
+                if wanted(missed):
+                    yield missed.written(written)
+        async for message in until_refused(request, state, subscription):
+            if isinstance(message, bytes):
                 yield message
                 continue
             if message.position is not None:
                 if message.position <= position:
                     continue
                 position = message.position
-            data, profile = happening(message)
-            if wanted(message.kind, profile):
-                yield _say(message.kind, data, message.position)
+            yield message.written(written)
 
 
-async def readings(
-    request: Request, state: State, device: str
-) -> AsyncIterator[ServerSentEvent]:
+async def readings(request: Request, state: State, device: str) -> AsyncIterator[bytes]:
     """Say what a device sends."""
     with state.hub.subscribe(f"signal:{device}") as subscription:
-        async for message in _until_refused(request, state, subscription):
-            if isinstance(message, ServerSentEvent):
+        async for message in until_refused(request, state, subscription):
+            if isinstance(message, bytes):
                 yield message
                 continue
             stream, block = message.data
@@ -162,31 +161,45 @@ async def readings(
                 "channels": [c.name for c in stream.profile.channels],
                 "rate_hz": stream.profile.rate_hz,
             }
-            yield _say("signal", data, None)
+            yield say("signal", data, None)
 
 
-async def _until_refused(
-    request: Request, state: State, subscription: Subscription
-) -> AsyncIterator[Message | ServerSentEvent]:
+async def until_refused(
+    request: Request, state: State, source: AsyncIterator[Given]
+) -> AsyncIterator[Given | bytes]:
     """Hand messages on while the key is good and the reader keeps up."""
     checked = time.monotonic()
     try:
-        async for message in subscription:
+        async for message in source:
             if time.monotonic() - checked > RECHECK_SECONDS:
                 checked = time.monotonic()
                 await authenticate(state, request)
             yield message
     except SlowReader as error:
-        yield _say("error", {"title": "Too slow", "detail": str(error)}, None)
+        yield say("error", {"title": "Too slow", "detail": str(error)}, None)
     except Unauthenticated as error:
-        yield _say("error", {"title": "Not authenticated", "detail": str(error)}, None)
+        yield say("error", {"title": "Not authenticated", "detail": str(error)}, None)
 
 
-def happening(message: Message) -> tuple[Any, str | None]:
-    """Turn a message of the hub into JSON, and name its profile."""
+def profile_of(message: Message) -> str | None:
+    """Name the profile that a message of the hub is about, if it is about one."""
     match message.kind:
         case "event":
-            return event_answer(message.data), message.data.profile
+            profile: str | None = message.data.profile
+        case "prediction" if isinstance(message.data, events.EventRow):
+            profile = message.data.profile
+        case "onset" | "prediction" | "retract":
+            profile = message.data[0].profile.name
+        case _:
+            profile = message.data.get("profile")
+    return profile
+
+
+def happening(message: Message) -> Any:
+    """Turn a message of the hub into JSON."""
+    match message.kind:
+        case "event":
+            return event_answer(message.data)
         case "onset":
             stream, said = message.data
             data = {"onset_seq": said.onset_seq, "onset": stamp(said.onset)}
@@ -194,8 +207,7 @@ def happening(message: Message) -> tuple[Any, str | None]:
             row = message.data  # it had to wait for a model
             said = SaidAnswer.of(row.prediction)
             whose = {"device": row.device, "boot": row.boot, "profile": row.profile}
-            data = {"event": row.id, **whose, "provisional": False, "prediction": said}
-            return data, row.profile
+            return {"event": row.id, **whose, "provisional": False, "prediction": said}
         case "prediction":
             stream, said = message.data
             data = {
@@ -206,17 +218,23 @@ def happening(message: Message) -> tuple[Any, str | None]:
             stream, said = message.data
             data = {}
         case _:
-            return message.data, message.data.get("profile")
+            return message.data
     profile = stream.profile.name
     whose = {"device": stream.device, "boot": stream.boot, "profile": profile}
-    return {"event": str(said.event), **whose, **data}, profile
+    return {"event": str(said.event), **whose, **data}
 
 
-def _say(kind: str, data: Any, position: int | None) -> ServerSentEvent:
+def written(message: Message) -> bytes:
+    """Write a message of the hub as a server-sent event."""
+    return say(message.kind, happening(message), message.position)
+
+
+def say(kind: str, data: Any, position: int | None = None) -> bytes:
+    """Write a server-sent event."""
     # msgspec writes NaN as null, and escapes what a line must not hold
-    text = msgspec.json.encode(data, enc_hook=_plain).decode()
-    number = None if position is None else str(position)
-    return ServerSentEvent(text, event=kind, id=number, sep="\n")
+    text = msgspec.json.encode(data, enc_hook=_plain)
+    number = b"" if position is None else b"id: %d\n" % position
+    return b"%bevent: %b\ndata: %b\n\n" % (number, kind.encode(), text)
 
 
 def _plain(value: Any) -> Any:

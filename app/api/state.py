@@ -16,6 +16,7 @@ from app.api.tickets import Tickets
 from app.service.champion import Champions
 from app.service.hub import Hub
 from app.service.keyring import KeyRing
+from app.service.signals import Signals
 from app.store.artefacts import Artefacts
 
 
@@ -37,6 +38,7 @@ class State:
     engine: AsyncEngine
     champions: Champions
     hub: Hub
+    signals: Signals
     artefacts: Artefacts
     registry: CollectorRegistry
     ready: Callable[[], Iterable[str]]

@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Prediction
 from app.errors import NotFound
-from app.service.hub import Hub, Message, SlowReader, Subscription
+from app.service.hub import Hub, Message, SlowReader, Subscription, only
 from app.service.webhooks import message
 from app.store import alert_rules, alerts, deliveries, events, webhooks
 from app.store.alert_rules import EVENT, PREDICTION, SILENCE, AlertRule
@@ -37,6 +37,7 @@ from app.store.events import EventRow
 
 log = structlog.get_logger()
 
+HEARD = only("event", "prediction")
 ALERT = "onset.alert"
 BATCH = 200
 POLL_SECONDS = 1.0
@@ -73,7 +74,7 @@ class Alerts:
         """Look for ever; cancel to stop."""
         tidied = self._looking_since = self._clock()
         while True:
-            with self._hub.subscribe(kinds=("event", "prediction")) as heard:
+            with self._hub.subscribe(wanted=HEARD) as heard:
                 try:
                     await self.look()
                     if self._clock() - tidied > TIDY_SECONDS:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from app.errors import OnsetError
 
@@ -23,7 +23,7 @@ class SlowReader(OnsetError):
     """The subscriber did not keep up and was dropped."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """Something that happened.
 
@@ -41,13 +41,35 @@ class Message:
     kind: str
     data: Any
     position: int | None = None
+    _written: bytes = field(default=b"", init=False, repr=False, compare=False)
+
+    def written(self, write: Callable[[Message], bytes]) -> bytes:
+        """Write it the first time; all its readers get the same bytes."""
+        if not self._written:
+            self._written = write(self)
+        return self._written
+
+
+class Taker(Protocol):
+    """Whoever is given messages; it must not wait."""
+
+    def put(self, message: Message) -> None:
+        """Take a message."""
+
+
+Wanted = Callable[[Message], bool]
+
+
+def only(*kinds: str) -> Wanted:
+    """Want messages of some kinds."""
+    return lambda message: message.kind in kinds
 
 
 class Subscription:
-    """The messages of one subscriber, oldest first."""
+    """The messages of one subscriber, oldest first; only those that it wants."""
 
-    def __init__(self, kinds: Collection[str] | None, limit: int) -> None:
-        self._kinds = kinds
+    def __init__(self, wanted: Wanted | None, limit: int) -> None:
+        self._wanted = wanted
         self._limit = limit
         self._queue: deque[Message] = deque()
         self._wake = asyncio.Event()
@@ -55,7 +77,7 @@ class Subscription:
 
     def put(self, message: Message) -> None:
         """Add a message, or drop the subscriber if it is `limit` behind."""
-        if self._dropped or (self._kinds and message.kind not in self._kinds):
+        if self._dropped or not (self._wanted is None or self._wanted(message)):
             return
         if len(self._queue) >= self._limit:
             self._dropped = True
@@ -81,28 +103,36 @@ class Hub:
 
     def __init__(self, *, queue_messages: int = QUEUE_MESSAGES) -> None:
         self._limit = queue_messages
-        self._subscribers: dict[str, set[Subscription]] = {}
+        self._takers: dict[str, set[Taker]] = {}
 
     @contextmanager
     def subscribe(
-        self, topic: str = "live", kinds: Collection[str] | None = None
+        self, topic: str = "live", wanted: Wanted | None = None
     ) -> Iterator[Subscription]:
         """Subscribe to a topic for as long as the context lasts."""
-        subscription = Subscription(kinds, self._limit)
-        self._subscribers.setdefault(topic, set()).add(subscription)
+        subscription = Subscription(wanted, self._limit)
+        self.attach(topic, subscription)
         try:
             yield subscription
         finally:
-            rest = self._subscribers[topic]
-            rest.discard(subscription)
-            if not rest:
-                del self._subscribers[topic]
+            self.detach(topic, subscription)
+
+    def attach(self, topic: str, taker: Taker) -> None:
+        """Give somebody the messages of a topic from now on."""
+        self._takers.setdefault(topic, set()).add(taker)
+
+    def detach(self, topic: str, taker: Taker) -> None:
+        """Give them no more."""
+        rest = self._takers[topic]
+        rest.discard(taker)
+        if not rest:
+            del self._takers[topic]
 
     def wanted(self, topic: str) -> bool:
         """Whether anybody listens to a topic."""
-        return topic in self._subscribers
+        return topic in self._takers
 
     def publish(self, message: Message, topic: str = "live") -> None:
-        """Give a message to every subscriber of the topic; never waits."""
-        for subscription in self._subscribers.get(topic, ()):
-            subscription.put(message)
+        """Give a message to everybody who listens to the topic; never waits."""
+        for taker in tuple(self._takers.get(topic, ())):
+            taker.put(message)

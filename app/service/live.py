@@ -128,7 +128,7 @@ class LiveStream:
         self._dirty = False
         self._missing = int(stream.missing.sum())
         self._changes = self._in_flight = self._settled = 0
-        self._signal_topic = f"signal:{device}"
+        self._signal_topics = (f"signal:{device}", f"signals:{profile.name}")
 
     @property
     def next_seq(self) -> int:
@@ -156,10 +156,12 @@ class LiveStream:
         self._received += len(readings.times)
         if self.profile.record:
             self._recorded.append(readings)
-        if self._shared.hub.wanted(self._signal_topic):
-            self._shared.hub.publish(
-                Message("signal", (self, readings)), topic=self._signal_topic
-            )
+        hub = self._shared.hub
+        seen = [topic for topic in self._signal_topics if hub.wanted(topic)]
+        if seen:
+            message = Message("signal", (self, readings))
+            for topic in seen:
+                hub.publish(message, topic)
         try:
             if readings.first_seq < self._careful_until:
                 outputs = self._carefully(readings)

@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import Json
 from app.service import outgoing
-from app.service.hub import Hub, SlowReader
+from app.service.hub import Hub, SlowReader, only
 from app.service.outgoing import Unreachable
 from app.store import deliveries, events, promotions, webhooks
 from app.store.deliveries import Delivery, NewDelivery
@@ -37,6 +37,7 @@ from app.store.webhooks import Webhook
 log = structlog.get_logger()
 
 EVENT, MODEL = "onset.event", "onset.model"
+TOLD = only("event", "model", "alert")
 BATCH = 200
 MOST_WAITING = 10_000
 """Deliveries that one webhook may be behind; its cursor waits, nothing is lost."""
@@ -84,7 +85,7 @@ class Webhooks:
         tidied = time.monotonic()
         async with outgoing.make_client() as client:
             while True:
-                with self._hub.subscribe(kinds=("event", "model", "alert")) as heard:
+                with self._hub.subscribe(wanted=TOLD) as heard:
                     try:
                         while await self.owe_all() or await self.send_due(client):
                             pass

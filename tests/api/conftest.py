@@ -16,6 +16,7 @@ from app.domain import Role
 from app.service.champion import Champions
 from app.service.hub import Hub
 from app.service.keyring import KeyRing
+from app.service.signals import Signals
 from app.store import devices, keys, profiles
 from app.store import engine as database
 from app.store.artefacts import Artefacts
@@ -35,10 +36,12 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def state(engine: AsyncEngine, tmp_path: Path) -> State:
     artefacts = Artefacts(tmp_path / "models")
+    hub = Hub()
     return State(
         engine=engine,
         champions=Champions(engine, artefacts),
-        hub=Hub(),
+        hub=hub,
+        signals=Signals(hub),
         artefacts=artefacts,
         registry=CollectorRegistry(),
         ready=lambda: [],

@@ -22,8 +22,12 @@ from tests.api.caller import Caller, api_of, require_problem
 from tests.api.reader import reading
 
 HTTP = [(method, path) for method, path in RULES if method != "WS"]
-STREAMS = {("GET", "/live"), ("GET", "/devices/{device_id}/signal")}
-"""They never end; `test_live.py` reads them."""
+STREAMS = {
+    ("GET", "/live"): "",
+    ("GET", "/signals"): "profile=arm",
+    ("GET", "/devices/{device_id}/signal"): "",
+}
+"""They never end; `test_live.py` reads them. Each with the query that it needs."""
 VALUES = {
     "device_id": "arm-1",
     "name": "arm",
@@ -180,12 +184,13 @@ async def test_sockets_and_endless_streams_let_in_whom_the_table_says(
             wanted = 101 if mine else 403 if known else 401
             said = await admitted(state, path, device, secret)
             assert said == wanted, (name, device)
-        for method, path in STREAMS:
+        for (method, path), query in STREAMS.items():
             least = RULES[method, path].least
             assert least is not None
             may = known and name != "device" and Role(name).rank >= least.rank
             wanted = 200 if may else 403 if known else 401
-            async with reading(app, secret or "", concrete(path)) as reader:
+            at = concrete(path)
+            async with reading(app, secret or "", at, query) as reader:
                 await asyncio.wait_for(reader.started.wait(), 5)
                 assert reader.status == wanted, (name, path)
 

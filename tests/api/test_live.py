@@ -165,3 +165,76 @@ async def test_signal_shows_the_readings_of_one_device(
             "rate_hz": 50.0,
         }
     assert not state.hub.wanted("signal:arm-1")
+
+
+async def test_signals_show_the_readings_of_a_profile_and_name_its_channels(
+    app: FastAPI, state: State, secrets: dict[str, str]
+) -> None:
+    async with reading(app, secrets["viewer"], "/signals", "profile=arm") as reader:
+        hello = await reader.take()
+        channels = hello.data["profiles"]["arm"]["channels"]
+        assert [one["name"] for one in channels] == ["x", "y"]
+        await until(lambda: state.hub.wanted("signals:arm"))
+        block = Readings(7, np.array([[1.5, np.nan]], np.float32), np.zeros(1))
+        state.hub.publish(Message("signal", (STREAM, block)), topic="signals:arm")
+        assert (await reader.take()) == (
+            "signals",
+            {
+                "blocks": [
+                    {
+                        "device": "arm-1",
+                        "boot": "b1",
+                        "profile": "arm",
+                        "rate_hz": 50.0,
+                        "first_seq": 7,
+                        "values": [[1.5, None]],
+                    }
+                ]
+            },
+            None,
+        )
+    assert not state.hub.wanted("signals:arm")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 422),
+        ("profile=arm&device=arm-1", 422),
+        ("profile=leg", 404),
+        ("device=arm-1&device=arm-9", 404),
+    ],
+)
+async def test_signals_of_nobody_are_refused(
+    app: FastAPI, secrets: dict[str, str], query: str, status: int
+) -> None:
+    async with reading(app, secrets["viewer"], "/signals", query) as reader:
+        async with asyncio.timeout(5):
+            await reader.ended.wait()
+        assert reader.status == status
+
+
+async def test_what_many_hear_is_written_once(
+    app: FastAPI,
+    state: State,
+    secrets: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    times = 0
+    plain = live.happening
+
+    def counted(message: Message) -> Any:
+        nonlocal times
+        times += 1
+        return plain(message)
+
+    monkeypatch.setattr(live, "happening", counted)
+    async with (
+        reading(app, secrets["viewer"], "/live") as one,
+        reading(app, secrets["viewer"], "/live", "kind=job") as two,
+    ):
+        for reader in (one, two):
+            await reader.take()
+        state.hub.publish(Message("job", {"id": 1, "profile": "arm"}))
+        assert await one.take() == await two.take()
+    assert times == 1

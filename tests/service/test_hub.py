@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.service.hub import Hub, Message, SlowReader
+from app.service.hub import Hub, Message, SlowReader, only
 
 
 async def test_each_subscriber_hears_each_message_in_order():
@@ -14,9 +14,9 @@ async def test_each_subscriber_hears_each_message_in_order():
         assert [(await anext(two)).data for _ in range(3)] == [0, 1, 2]
 
 
-async def test_a_subscriber_hears_only_the_kinds_it_asked_for():
+async def test_a_subscriber_hears_only_what_it_wants():
     hub = Hub()
-    with hub.subscribe(kinds={"label"}) as subscription:
+    with hub.subscribe(wanted=only("label")) as subscription:
         hub.publish(Message("event", 1))
         hub.publish(Message("label", 2))
         assert (await anext(subscription)).data == 2
