@@ -71,6 +71,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("PATCH", "/events/{event_id}"): LABELER,
     ("GET", "/events/{event_id}/window"): VIEWER,
     ("GET", "/events/{event_id}/trace"): VIEWER,
+    ("GET", "/events/{event_id}/explanation"): VIEWER,
     ("GET", "/events/{event_id}/labels"): VIEWER,
     ("POST", "/events/{event_id}/labels"): LABELER,
     ("POST", "/labels"): LABELER,

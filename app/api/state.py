@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,8 @@ class State:
         How much one key may ask; None: as much as it likes.
     origins : frozenset of str
         Pages of other origins that may open a device socket.
+    thinking : Semaphore
+        Held by what takes a core for longer than a few milliseconds.
     """
 
     engine: AsyncEngine
@@ -47,6 +50,7 @@ class State:
     tickets: Tickets = field(default_factory=Tickets)
     allowance: Allowance | None = None
     origins: frozenset[str] = frozenset()
+    thinking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
 def state_of(connection: HTTPConnection) -> State:

@@ -1,4 +1,4 @@
-"""`onset events`, `label`, `export`: what was detected, and what people say it is."""
+"""`onset events`, `label`, `export`: what was detected, why, and what people say."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ import typer
 from rich.table import Table
 
 from app.cli import configuration
-from app.cli.options import Url
+from app.cli.options import AsJson, Url
 from app.cli.rest import Service
 from app.cli.tables import show
 
 PAGE = 200
 
 
-def events(
+events = typer.Typer(
+    invoke_without_command=True, help="List events, newest first; or ask why."
+)
+
+
+@events.callback()
+def list_(
+    asked_for: typer.Context,
     device: Annotated[str | None, typer.Option(help="Of this device only.")] = None,
     profile: Annotated[str | None, typer.Option(help="Of this profile only.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
@@ -29,7 +36,9 @@ def events(
     ] = False,
     url: Url = None,
 ) -> None:
-    """List events, newest first."""
+    """List events, newest first; or ask why one was given its class."""
+    if asked_for.invoked_subcommand:
+        return
     service = Service.of(configuration.load(), url)
     asked = {
         "device": device,
@@ -46,6 +55,45 @@ def events(
     for event in found:
         table.add_row(*_cells(event))
     show(table)
+
+
+@events.command()
+def why(
+    event: Annotated[str, typer.Argument(help="The event's id.")],
+    model: Annotated[
+        int | None,
+        typer.Option(min=1, help="By this version, instead of the one that answered."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Anew, with the labels of now.")
+    ] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Say which channels and parts decided, and which labelled events are like it."""
+    service = Service.of(configuration.load(), url)
+    asked = {"model_version": model, "again": "true" if again else None}
+    said = service.call("GET", f"/events/{event}/explanation", params=asked)
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+        return
+    typer.echo(f"v{said['model_version']}: {said['sentence']}")
+    table = Table("what", "weight", "without it", "it alone")
+    for one in said["channels"]:
+        table.add_row(one["channel"], *_weighed(one))
+    for one in said["parts"]:
+        span = f"{one['from_seconds']:.2f} .. {one['to_seconds']:.2f} s"
+        table.add_row(span, *_weighed(one))
+    show(table)
+    near = Table("nearest labelled event", "label", "device", "distance")
+    for one in said["nearest"]:
+        distance = f"{one['distance']:.2f}"
+        near.add_row(one["event"], one["label"], one["device"], distance)
+    show(near)
+
+
+def _weighed(one: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{one[name]:.2f}" for name in ("weight", "without", "alone"))
 
 
 def label(

@@ -109,6 +109,14 @@ class EventVerbs:
         return Call("GET", place("events", event, "trace"))
 
     @verb
+    def explanation(
+        self, event: str, *, model_version: int | None = None, again: bool = False
+    ) -> Call[shapes.Explanation]:
+        """Read why an event was given its class; `again`: with the labels of now."""
+        asked = given(model_version=model_version, again=again or None)
+        return Call("GET", place("events", event, "explanation"), {"params": asked})
+
+    @verb
     def add_event(
         self,
         device: str,

@@ -105,3 +105,53 @@ class NearMiss(TypedDict):
     score: float
     detector_version: int
     event: str | None
+
+
+class Weight(TypedDict):
+    """How much something does for a class: probability without it, and alone."""
+
+    weight: float
+    without: float
+    alone: float
+
+
+class ChannelWeight(Weight):
+    """What one channel does for a class."""
+
+    channel: str
+
+
+class PartWeight(Weight):
+    """What all channels do in a part of the window; seconds from the onset."""
+
+    first: int
+    next: int
+    from_seconds: float
+    to_seconds: float
+
+
+class Nearest(TypedDict):
+    """A labelled event that is like another one."""
+
+    event: str
+    device: str
+    onset: str
+    label: str
+    distance: float
+
+
+class Explanation(TypedDict):
+    """Why a version gave an event its class."""
+
+    event: str
+    model_version: int
+    artefact_sha256: str
+    label: str
+    probability: float
+    nothing: float
+    sentence: str
+    channels: list[ChannelWeight]
+    parts: list[PartWeight]
+    nearest: list[Nearest]
+    compared: int
+    at: str

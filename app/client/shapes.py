@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from app.client.learning_shapes import ChannelWeight as ChannelWeight
 from app.client.learning_shapes import Detector as Detector
 from app.client.learning_shapes import DetectorServing as DetectorServing
+from app.client.learning_shapes import Explanation as Explanation
 from app.client.learning_shapes import Job as Job
 from app.client.learning_shapes import Model as Model
 from app.client.learning_shapes import ModelDetail as ModelDetail
+from app.client.learning_shapes import Nearest as Nearest
 from app.client.learning_shapes import NearMiss as NearMiss
+from app.client.learning_shapes import PartWeight as PartWeight
 from app.client.learning_shapes import Served as Served
 from app.client.learning_shapes import Serving as Serving
+from app.client.learning_shapes import Weight as Weight
 
 
 class Said(TypedDict):

@@ -24,6 +24,13 @@ export class WindowView {
   clear() {
     this.shown = null;
     this.cursor = null; // which reading is looked at
+    this.marks = null; // parts with their weight for the class
+    this.draw();
+  }
+
+  /** Mark the parts that decided for the class: `first`, `next`, `weight` of each. */
+  mark(parts) {
+    this.marks = parts;
     this.draw();
   }
 
@@ -79,6 +86,7 @@ export class WindowView {
     const foot = height - FOOT;
     this.drawRuler(pen, foot);
     this.drawBorders(pen, foot);
+    this.drawMarks(pen, foot);
     const lane = (foot - HEAD) / this.names.length;
     this.names.forEach((name, i) => {
       const top = HEAD + i * lane;
@@ -128,6 +136,20 @@ export class WindowView {
     pen.fillStyle = colour("--ink");
     const length = seconds((this.end - this.begin) / this.shown.rate_hz);
     if (!this.name(pen, `onset · ${length} · offset`, onset, offset)) this.name(pen, length, onset, offset);
+  }
+
+  /** The more a part decided, the darker it is, and the thicker the line under it. */
+  drawMarks(pen, foot) {
+    const most = Math.max(...(this.marks ?? []).map((part) => part.weight), 0);
+    if (most < 0.02) return;
+    for (const { first, next, weight } of this.marks) {
+      const share = Math.max(0, weight) / most;
+      const [from, to] = [this.x(first), this.x(Math.min(next, this.count - 1))];
+      pen.fillStyle = classColour(this.label, 0.3 * share * share);
+      pen.fillRect(from, HEAD, to - from, foot - HEAD);
+      pen.fillStyle = classColour(this.label, 1);
+      pen.fillRect(from, foot - 4 * share, to - from, 4 * share);
+    }
   }
 
   name(pen, text, from, to) {

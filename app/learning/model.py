@@ -216,6 +216,30 @@ class Model:
             features_digest=features.digest(row),
         )
 
+    def probabilities(self, table: Float32Array) -> Float32Array:
+        """Answer many feature vectors (n_rows, n_features) at once.
+
+        For what is not stored as a prediction: the last bits may differ from those of
+        `predict`, which asks for one row at a time.
+
+        Raises
+        ------
+        InvalidReadings, ArtefactError
+            As `predict`.
+        """
+        if table.ndim != 2 or table.shape[1] != self.n_features:
+            raise InvalidReadings(
+                f"features of shape {table.shape} must be (n_rows, {self.n_features})"
+            )
+        feed = {INPUT: np.ascontiguousarray(table, dtype=np.float32)}
+        try:
+            said: Float32Array = self.session.run([OUTPUT], feed)[0]
+        except Exception as error:  # whatever the runtime raises, the graph is bad
+            raise ArtefactError(f"the graph cannot be run: {error}") from error
+        if not np.isfinite(said).all():
+            raise ArtefactError("the graph answers with something that is not finite")
+        return said
+
     def _infer(self, row: Float32Array) -> Float32Array:
         if row.shape != (self.n_features,):
             raise InvalidReadings(

@@ -101,6 +101,25 @@ predictions = Table(
     ),
 )
 
+explanations = Table(
+    "explanations",
+    metadata,
+    Column(
+        "event",
+        Uuid,
+        ForeignKey("events.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "model_version",
+        Integer,
+        ForeignKey("model_versions.version"),
+        primary_key=True,
+    ),
+    Column("body", JSONB, nullable=False),
+    since(),
+)
+
 labels = Table(
     "labels",
     metadata,

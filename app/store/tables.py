@@ -31,6 +31,7 @@ from app.store.hooks import alert_firings, alert_rules, alerts, deliveries, webh
 from app.store.ledgers import (
     audit,
     event_revisions,
+    explanations,
     idempotency_keys,
     jobs,
     labels,
@@ -53,6 +54,7 @@ __all__ = [
     "event_blocks",
     "event_revisions",
     "events",
+    "explanations",
     "gaps",
     "idempotency_keys",
     "jobs",

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -5,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import COMMANDS, build, main
+from app.cli.rest import Service
 
 runner = CliRunner()
 
@@ -43,3 +45,29 @@ def test_a_command_loads_nothing_of_the_others():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert said.stdout.strip() == "[]"
+
+
+def test_why_an_event_has_its_class_is_told_in_tables(monkeypatch: pytest.MonkeyPatch):
+    weight = {"weight": 0.5, "without": 0.2, "alone": 0.9}
+    said = {
+        "model_version": 3,
+        "sentence": "'fist' with probability 0.93",
+        "channels": [{"channel": "emg3", **weight}],
+        "parts": [{"from_seconds": 0.0, "to_seconds": 0.25, **weight}],
+        "nearest": [{"event": "e2", "label": "fist", "device": "d", "distance": 0.4}],
+    }
+    asked: list[object] = []
+
+    def call(_self: object, *what: object, params: object) -> object:
+        asked.extend((*what, params))
+        return said
+
+    monkeypatch.setattr(Service, "call", call)
+    words = ["events", "why", "e1", "--model", "3", "--again"]
+    told = runner.invoke(build(words), words)
+    assert told.exit_code == 0, told.output
+    again = {"model_version": 3, "again": "true"}
+    assert asked == ["GET", "/events/e1/explanation", again]
+    for part in ("v3: 'fist'", "emg3", "0.00 .. 0.25 s", "0.90", "e2", "0.40"):
+        assert part in told.output
+    assert json.loads(runner.invoke(build(words), [*words, "--json"]).output) == said

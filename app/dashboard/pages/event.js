@@ -5,6 +5,7 @@ import { Borders } from "../borders.js";
 import { choices, NOTHING } from "../choices.js";
 import { hueOf } from "../colour.js";
 import { ask, chip, classOf } from "../events.js";
+import { Why } from "../why.js";
 import { WindowView } from "../window.js";
 import { atClock, atDay, button, lasted, make, number, percent, sentence, toast } from "../words.js";
 import { trail } from "./events.js";
@@ -32,6 +33,7 @@ class EventPage {
     this.canvas.tabIndex = 0;
     this.view = new WindowView(this.canvas);
     this.borders = new Borders(this.view, (move) => session.guarded(() => this.move(move)));
+    this.why = new Why(this.view);
     this.said = make("div", "said");
     this.versions = make("p", "note versions");
     this.choices = make("div", "desk-choices");
@@ -51,10 +53,11 @@ class EventPage {
     place.replaceChildren(
       make("div", "place-head", back, this.title, this.about, make("span", "pair", toNewer, toOlder)),
       make("section", "card", make("div", "stage", this.canvas, this.borders.node), this.borders.foot),
-      make("div", "thirds",
+      make("div", "thirds of-event",
         card("Prediction", this.said, this.versions),
         card("Label", this.choices, this.history),
-        make("section", "card", make("h3", "", "Its way"), this.way, this.facts, csv)),
+        make("section", "card", make("h3", "", "Its way"), this.way, this.facts, csv),
+        this.why.node),
     );
     this.keys = new Map([
       ["j", () => go(older)], ["k", () => go(newer)], ["u", () => back.click()], ["n", () => this.label(NOTHING)],
@@ -88,6 +91,7 @@ class EventPage {
 
   showPredictions({ predictions, label }, chosen = null) {
     const said = chosen ?? predictions.find((one) => one.first) ?? predictions[0];
+    this.session.guarded(() => this.why.show(this.id, said?.model_version ?? null));
     if (!said) {
       this.said.replaceChildren(make("p", "empty", "No model has said anything of it yet."));
       return;
