@@ -67,6 +67,9 @@ class RetrainBody(Body):
         default=AUTO, description=f"{AUTO} or one of {', '.join(ESTIMATORS)}."
     )
     promote: Promote = "auto"
+    unknown_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.05, description="Share of right answers that may be called unknown."
+    )
 
 
 class ProfileBody(Body):

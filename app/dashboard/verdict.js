@@ -37,7 +37,10 @@ export function numbersOf({ report }) {
     line("Accuracy", (r) => r.accuracy, percent, 1), line("Macro F1", (r) => r.macro_f1, exact, 1),
     line("Calibration error", (r) => r.ece, exact, -1), line("Brier score", (r) => r.brier, exact, -1)));
   const learnt = n_train ? `Learnt from ${number(n_train)} events; ` : "";
-  return make("div", "", table, make("p", "note", `${learnt}answers below ${percent(ours.unknown_below)} are called unknown.`));
+  const unknown = report.unknown?.rate
+    ? `unknown are events that no class accounts for: at most ${percent(report.unknown.rate)} of right answers, ${percent(report.unknown.holdout_rejected)} of those on the hold-out.`
+    : `answers below ${percent(ours.unknown_below)} are called unknown.`;
+  return make("div", "", table, make("p", "note", sentence(learnt + unknown)));
 }
 
 /** Bars: a class each, this version above the champion of its day. */

@@ -37,6 +37,8 @@ class RetrainPolicy:
         Name of a `learning` estimator, or ``auto`` to let the trainer choose.
     promote : {"auto", "never"}
         Whether a challenger that earned it becomes champion by itself.
+    unknown_rate : float in (0, 0.5]
+        Share of right answers that may be called unknown.
     """
 
     every_labels: int | None = 20
@@ -44,6 +46,7 @@ class RetrainPolicy:
     mode: str = "auto"
     estimator: str = "auto"
     promote: str = "auto"
+    unknown_rate: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ There is no pickle, no code, no file that the graph could point to.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from app.errors import ArtefactError
+from app.learning.space import PREFIX
 
 MAX_BYTES = 256 * 1024 * 1024
 INPUT, OUTPUT = "features", "probabilities"
@@ -32,8 +36,15 @@ def digest(graph: bytes) -> str:
     return hashlib.sha256(graph).hexdigest()
 
 
-def inspect(graph: bytes, *, sha256: str, n_features: int, n_classes: int) -> None:
+def inspect(
+    graph: bytes, *, sha256: str, n_features: int, n_classes: int
+) -> dict[str, NDArray[Any]]:
     """Refuse whatever our exporter cannot have written for this card.
+
+    Returns
+    -------
+    dict of name to array
+        What travels in the file beside the graph: the arrays of a `Space`, or none.
 
     Raises
     ------
@@ -68,6 +79,14 @@ def inspect(graph: bytes, *, sha256: str, n_features: int, n_classes: int) -> No
         raise ArtefactError("sparse constants are not served")
     _require_shape(model.graph.input, INPUT, n_features)
     _require_shape(model.graph.output, OUTPUT, n_classes)
+    try:
+        return {
+            constant.name: numpy_helper.to_array(constant)
+            for constant in model.graph.initializer
+            if constant.name.startswith(PREFIX)
+        }
+    except Exception as error:  # whatever is wrong with an array, it is not ours
+        raise ArtefactError(f"an array of the file is not readable: {error}") from error
 
 
 def open_session(graph: bytes) -> onnxruntime.InferenceSession:

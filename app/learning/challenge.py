@@ -118,7 +118,13 @@ def challenge(
             online=profile.is_online,
         )
     else:
-        trained = train_full(train, estimator, seed=seed, progress=progress)
+        trained = train_full(
+            train,
+            estimator,
+            seed=seed,
+            progress=progress,
+            unknown_rate=profile.retrain.unknown_rate,
+        )
     progress("exporting", 0.85)
     onnx, card = export(trained, profile, train, holdout)
     progress(f"judging on {len(holdout)} held-out events", 0.9)
@@ -142,7 +148,7 @@ def challenge(
         after = evaluate(Model.load(*served), holdout)
         # whoever has learnt the hold-out knows it; if not, the fit went wrong
         if after.accuracy >= report.accuracy:
-            onnx, card = served
+            onnx, card = served[0], replace(served[1], rule=trained.rule)
             listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
     card = card.with_unknown_below(report.unknown_below)
     story = _story(kind, trained, train, report, theirs, decision, listed)
@@ -190,6 +196,18 @@ def _quiet(_: str, __: float) -> None:
     """Show no progress: the champion is not what the user waits for."""
 
 
+def _unknown(trained: Trained, report: Report) -> dict[str, object]:
+    """Say by what a window is unknown, and how often right answers were."""
+    if trained.rule is None:
+        return {"by": "probability", "below": report.unknown_below}
+    return {
+        "by": "distance and probability",
+        "rate": trained.rule.rate,
+        "above": trained.rule.above,
+        "holdout_rejected": report.rejected,
+    }
+
+
 def _story(
     kind: str,
     trained: Trained,
@@ -221,6 +239,7 @@ def _story(
         "restarted": trained.restarted,
         "modes": len(trained.modes.names),
         "sharpness": trained.sharpness,
+        "unknown": _unknown(trained, report),
         "holdout": report.to_json(),
         "champion_holdout": compared,
         "verdict": decision.verdict,

@@ -217,13 +217,19 @@ class Manifest:
     def from_json(cls, data: Json) -> Manifest:
         """Read what `to_json` wrote."""
         again = data.get("refitted")
+        if again is not None:
+            again = Recipe(
+                str(again["estimator"]),
+                int(again["seed"]),
+                float(again.get("sharpness", 1.0)),
+            )
         return cls(
             str(data["profile"]),
             str(data["feature_set"]),
             str(data["rule"]),
             tuple((UUID(e), str(y)) for e, y in data["train"]),
             tuple((UUID(e), str(y)) for e, y in data["holdout"]),
-            None if again is None else Recipe(again["estimator"], int(again["seed"])),
+            again,
         )
 
     @property

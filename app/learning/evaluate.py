@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -49,6 +50,7 @@ class Report:
     confusion : rows of truth, columns of answer, in the order of `classes`
     per_device : (accuracy, rows) of every device
     correct : whether the best class was right, per event
+    rejected : share of the right answers that was called unknown
     """
 
     n: int
@@ -63,6 +65,7 @@ class Report:
     per_device: dict[str, tuple[float, int]]
     correct: dict[UUID, bool] = field(repr=False)
     unknown_below: float = 0.0
+    rejected: float = 0.0
 
     def to_json(self) -> dict[str, object]:
         """Return plain JSON, without the row by row answers."""
@@ -88,6 +91,7 @@ class Report:
                 d: {"accuracy": a, "n": n} for d, (a, n) in self.per_device.items()
             },
             "unknown_below": self.unknown_below,
+            "rejected": self.rejected,
         }
 
 
@@ -125,6 +129,7 @@ def evaluate(model: Model, rows: Dataset) -> Report:
         per_device=_by_device(rows, right),
         correct=dict(zip(rows.events, (bool(r) for r in right), strict=True)),
         unknown_below=_unknown_below(top[right]) if n else 0.0,
+        rejected=_share([p.unknown for p, r in zip(said, right, strict=True) if r]),
     )
 
 
@@ -143,7 +148,12 @@ def report_from_json(data: Json) -> Report:
         per_device={k: (v["accuracy"], v["n"]) for k, v in data["per_device"].items()},
         correct={},
         unknown_below=float(data["unknown_below"]),
+        rejected=float(data.get("rejected", 0.0)),
     )
+
+
+def _share(said: Sequence[bool]) -> float:
+    return sum(said) / len(said) if said else 0.0
 
 
 def _score(

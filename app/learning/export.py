@@ -43,12 +43,16 @@ def export(
     reads = trained.feature_set
     width = features.width(profile.n_channels, reads)
     said = sharpen(graph, append(graph, trained.fitted), trained.sharpness)
+    if trained.space is not None:
+        graph.attach(trained.space.arrays())
     data = graph.finish(said, width)
     rows = np.concatenate([_sample(part, reads) for part in parts if len(part)])
     expected = trained.probabilities(rows)
+    far = () if trained.space is None else trained.space.distances(rows)
     test = SelfTest(
         tuple(tuple(r) for r in rows[:SELF_TEST_ROWS].tolist()),
         tuple(tuple(r) for r in expected[:SELF_TEST_ROWS].tolist()),
+        tuple(float(d) for d in far[:SELF_TEST_ROWS]),
     )
     card = ModelCard(
         profile=profile.name,
@@ -63,6 +67,7 @@ def export(
         selftest=test,
         pre_roll=parts[0].rolls[0],
         post_roll=parts[0].rolls[1],
+        rule=None if trained.space is None else trained.rule,
     )
     model = Model.load(data, card)
     served = np.array([model.predict(row).probabilities for row in rows])

@@ -10,6 +10,7 @@ skl2onnx, and the parity check of `export` decides whether it may be served.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,11 @@ class Graph:
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(values), name))
         return name
+
+    def attach(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Let arrays travel in the file that no node of the graph reads."""
+        for name, values in arrays.items():
+            self.constants.append(numpy_helper.from_array(values, name))
 
     def finish(self, said: str, n_features: int) -> bytes:
         """Return the whole model as bytes; `said` becomes the output, as float32."""

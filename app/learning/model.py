@@ -9,104 +9,23 @@ depend on who asks.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from app import features
-from app.domain import Float32Array, Json, Prediction
+from app.domain import Float32Array, Prediction
 from app.errors import ArtefactError, InvalidReadings
 from app.learning.artefact import INPUT, OUTPUT, inspect, open_session
+from app.learning.card import ModelCard, SelfTest
+from app.learning.space import Space
+
+__all__ = ["Model", "ModelCard", "SelfTest", "classify"]
 
 SELF_TEST_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class SelfTest:
-    """Rows that the trainer asked the model, and what it answered.
-
-    `rows` (n, n_features) and `probabilities` (n, n_classes).
-    """
-
-    rows: tuple[tuple[float, ...], ...]
-    probabilities: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCard:
-    """What vouches for a graph: kept in the database row, not in the file.
-
-    Parameters
-    ----------
-    profile : str
-    classes : tuple of str, in the order of the probabilities
-    channels : tuple of str
-    rate_hz : float, readings per second
-    feature_set : str
-    features_code : str
-        `features.fingerprint` of the trainer.
-    estimator : str
-    graph_sha256 : str
-    unknown_below : float
-        A best class less probable than this is flagged ``unknown``.
-    selftest : SelfTest
-    pre_roll, post_roll : int >= 0, in readings
-        What most windows of the training had: assumed of a window that comes without.
-    """
-
-    profile: str
-    classes: tuple[str, ...]
-    channels: tuple[str, ...]
-    rate_hz: float
-    feature_set: str
-    features_code: str
-    estimator: str
-    graph_sha256: str
-    unknown_below: float
-    selftest: SelfTest
-    pre_roll: int = 0
-    post_roll: int = 0
-
-    def with_unknown_below(self, unknown_below: float) -> ModelCard:
-        """Return the card with another threshold."""
-        return replace(self, unknown_below=unknown_below)
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain JSON; `from_json` reads it."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Json) -> ModelCard:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        ArtefactError
-            If the card is not whole.
-        """
-        try:
-            test = data["selftest"]
-            return cls(
-                profile=str(data["profile"]),
-                classes=tuple(str(c) for c in data["classes"]),
-                channels=tuple(str(c) for c in data["channels"]),
-                rate_hz=float(data["rate_hz"]),
-                feature_set=str(data["feature_set"]),
-                features_code=str(data["features_code"]),
-                estimator=str(data["estimator"]),
-                graph_sha256=str(data["graph_sha256"]),
-                unknown_below=float(data["unknown_below"]),
-                selftest=SelfTest(
-                    tuple(tuple(float(v) for v in r) for r in test["rows"]),
-                    tuple(tuple(float(v) for v in r) for r in test["probabilities"]),
-                ),
-                pre_roll=int(data["pre_roll"]),
-                post_roll=int(data["post_roll"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ArtefactError(f"the model card is not whole: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,12 +39,15 @@ class Model:
     card : ModelCard
     n_features : int
     session : onnxruntime.InferenceSession
+    space : Space or None
+        Where rows lie among what was learnt.
     """
 
     version: int
     card: ModelCard
     n_features: int
     session: onnxruntime.InferenceSession
+    space: Space | None = None
 
     @classmethod
     def load(cls, onnx: bytes, card: ModelCard, version: int = 0) -> Model:
@@ -154,13 +76,16 @@ class Model:
         if not 0.0 <= card.unknown_below <= 1.0:
             raise ArtefactError(f"unknown_below={card.unknown_below} must be in [0, 1]")
         n_features = features.width(len(card.channels), card.feature_set)
-        inspect(
+        arrays = inspect(
             onnx,
             sha256=card.graph_sha256,
             n_features=n_features,
             n_classes=len(card.classes),
         )
-        model = cls(version, card, n_features, open_session(onnx))
+        space = Space.of(arrays, n_features) if arrays else None
+        if card.rule is not None and space is None:
+            raise ArtefactError("the card has a rule for distances, the file no space")
+        model = cls(version, card, n_features, open_session(onnx), space)
         model._test()
         return model
 
@@ -206,15 +131,25 @@ class Model:
         """
         said = self._infer(row)
         best = int(np.argmax(said))
+        probability = float(said[best])
+        rule = self.card.rule
         return Prediction(
             label=self.classes[best],
-            probability=float(said[best]),
+            probability=probability,
             classes=self.classes,
             probabilities=tuple(said.tolist()),
-            unknown=bool(said[best] < self.unknown_below),
+            unknown=(
+                bool(said[best] < self.unknown_below)
+                if rule is None
+                else rule.is_unknown(self.distance(row), probability)
+            ),
             model_version=self.version,
             features_digest=features.digest(row),
         )
+
+    def distance(self, row: Float32Array) -> float:
+        """Say how far a feature vector is from all that was learnt; NaN: not known."""
+        return math.nan if self.space is None else self.space.distance(row)
 
     def probabilities(self, table: Float32Array) -> Float32Array:
         """Answer many feature vectors (n_rows, n_features) at once.
@@ -259,9 +194,12 @@ class Model:
         test = self.card.selftest
         if not test.rows or len(test.rows) != len(test.probabilities):
             raise ArtefactError("the card has no self-test")
-        for row, expected in zip(test.rows, test.probabilities, strict=True):
+        apart = test.distances or (math.nan,) * len(test.rows)
+        whole = zip(test.rows, test.probabilities, apart, strict=True)
+        for row, expected, far in whole:
             try:
-                said = self._infer(np.array(row, dtype=np.float32))
+                vector = np.array(row, dtype=np.float32)
+                said = self._infer(vector)
             except InvalidReadings as error:
                 raise ArtefactError(f"self-test: {error}") from error
             if len(expected) != len(said):
@@ -270,6 +208,11 @@ class Model:
             if not worst <= SELF_TEST_TOLERANCE:
                 raise ArtefactError(
                     f"self-test: probabilities differ by {worst:.2g} from the trainer's"
+                )
+            distance = self.distance(vector)
+            if abs(distance - far) > SELF_TEST_TOLERANCE * (1.0 + far):
+                raise ArtefactError(
+                    f"self-test: a distance is {distance:.6g}, the trainer's {far:.6g}"
                 )
 
 

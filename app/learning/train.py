@@ -22,9 +22,15 @@ from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
 from app.learning.dataset import Dataset
 from app.learning.estimators import Modes, find_modes, make, weigh
 from app.learning.evidence import chance
+from app.learning.novelty import find_space
+from app.learning.space import Space
+from app.learning.unknown import Rule, find_rule
 
 Progress = Callable[[str, float], None]
 
+UNKNOWN_RATE = 0.05
+"""Share of right answers that may be called unknown, unless a profile says another."""
+SPACE_FOLDS = 10
 LEAD_ALPHA = 0.35
 FEW_ROWS = 300
 """With no more rows than these, cross-validation trains on more of them."""
@@ -54,6 +60,10 @@ class Trained:
     sharpness : float > 0
         The power to which probabilities are raised before they are made to sum to one:
         below 1 they were too sure of themselves, above it not sure enough.
+    space : Space or None
+        Where rows lie among what was learnt; None: nothing is far.
+    rule : Rule or None
+        When a window is unknown, if there were rows to find that out.
     """
 
     name: str
@@ -66,6 +76,8 @@ class Trained:
     restarted: str = ""
     feature_set: str = features.PLAIN
     sharpness: float = 1.0
+    space: Space | None = None
+    rule: Rule | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,15 +98,19 @@ def train_full(
     seed: int,
     progress: Progress,
     sharpness: float | None = None,
+    unknown_rate: float = UNKNOWN_RATE,
 ) -> Trained:
     """Fit an estimator to all rows; ``auto`` chooses one by cross-validation.
 
-    Its probabilities are calibrated by what models without a row say of that row.
+    Its probabilities are calibrated by what models without a row say of that row, and
+    so is the rule for what is unknown.
 
     Parameters
     ----------
     sharpness : float > 0 or None
-        Of the same estimator on about the same rows; None finds it anew.
+        Of the same estimator on about the same rows; None finds it anew, and a rule.
+    unknown_rate : float in (0, 1)
+        Share of right answers that may be called unknown.
 
     Raises
     ------
@@ -104,13 +120,13 @@ def train_full(
     require_classes(rows)
     with threadpool_limits(1):
         search: dict[str, float] = {}
+        asked: Unseen | None = None
         if estimator == "auto":
             unseen = _search(rows, seed, progress)
             right = {name: one.right for name, one in unseen.items()}
             search = {name: float(r.mean()) for name, r in right.items()}
             estimator = choose(right)
-            if sharpness is None:
-                sharpness = calibrate(unseen[estimator].said)
+            asked = unseen[estimator]
         spec = spec_of(estimator)
         if not rows.has(spec.feature_set):
             raise CannotLearn(
@@ -120,9 +136,14 @@ def train_full(
         progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
         modes = find_modes(rows, spec.modes)
         fitted = _fit(spec, rows, modes, seed)
+        rule = None
         if sharpness is None:
             progress(f"calibrating {spec.name}", 0.75)
-            sharpness = calibrate(_out_of_fold(_thinned(rows), spec, seed).said)
+            sample = _thinned(rows)
+            asked = _out_of_fold(sample, spec, seed) if asked is None else asked
+            sharpness = calibrate(asked.said)
+            rule = _rule(sample, asked, sharpness, unknown_rate)
+        space = find_space(_thinned(rows))
     return Trained(
         spec.name,
         fitted,
@@ -132,6 +153,8 @@ def train_full(
         search,
         feature_set=spec.feature_set,
         sharpness=sharpness,
+        space=space,
+        rule=rule,
     )
 
 
@@ -201,10 +224,13 @@ class Unseen:
     right : bool array (n_rows,)
     said : list of float arrays (n_classes,), one for each row that was told
         Probabilities, that of the true class first.
+    told : list of int
+        Which rows these are.
     """
 
     right: NDArray[np.bool_]
     said: list[FloatArray]
+    told: list[int]
 
 
 def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, Unseen]:
@@ -230,6 +256,7 @@ def _out_of_fold(rows: Dataset, spec: EstimatorSpec, seed: int) -> Unseen:
     fold = folds(rows)
     right = np.zeros(len(rows), dtype=np.bool_)
     told: list[FloatArray] = []
+    at: list[int] = []
     for k in range(fold.max() + 1):
         part = rows.take(np.flatnonzero(fold != k))
         left = np.flatnonzero(fold == k)
@@ -244,4 +271,25 @@ def _out_of_fold(rows: Dataset, spec: EstimatorSpec, seed: int) -> Unseen:
             right[i] = modes.classes[first] == label
             if label in modes.classes:
                 told.append(np.roll(row, -modes.classes.index(label)))
-    return Unseen(right, told)
+                at.append(int(i))
+    return Unseen(right, told, at)
+
+
+def _rule(rows: Dataset, unseen: Unseen, sharpness: float, rate: float) -> Rule | None:
+    """Find out how far rows lie from what was learnt without them.
+
+    Without a tenth of the rows at a time, neighbours in time apart: what is served has
+    learnt all of them, and with fewer everything lies further away.
+    """
+    fold = np.arange(len(rows)) % SPACE_FOLDS
+    far = np.full(len(rows), np.nan)
+    for k in range(SPACE_FOLDS):
+        space = find_space(rows.take(np.flatnonzero(fold != k)))
+        left = np.flatnonzero(fold == k)
+        if space is not None and len(left):
+            far[left] = space.distances(rows.features[left])
+    best = np.full(len(rows), np.nan)
+    for i, row in zip(unseen.told, unseen.said, strict=True):
+        best[i] = sharpened(row[None], sharpness).max()
+    known = np.isfinite(far) & np.isfinite(best)
+    return find_rule(far[known], best[known], unseen.right[known], rate)

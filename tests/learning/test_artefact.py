@@ -90,9 +90,38 @@ def second_input(model):
 
 
 def not_finite(model):
-    tensor = model.graph.initializer[-1]
-    values = numpy_helper.to_array(tensor) * np.nan
-    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    for tensor in model.graph.initializer:
+        if "space" not in tensor.name:
+            spoil(tensor)
+
+
+def nowhere(model):
+    (weights,) = (c for c in model.graph.initializer if c.name == "space.weights")
+    spoil(weights)
+
+
+def astray(model):
+    (chosen,) = (c for c in model.graph.initializer if c.name == "space.chosen")
+    values = numpy_helper.to_array(chosen) + 1_000_000
+    chosen.CopyFrom(numpy_helper.from_array(values, chosen.name))
+
+
+def spaceless(model):
+    constants = [c for c in model.graph.initializer if "space" not in c.name]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+
+
+def half_a_space(model):
+    constants = [c for c in model.graph.initializer if c.name != "space.low"]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+
+
+def spoil(tensor):
+    values = numpy_helper.to_array(tensor)
+    if values.dtype.kind == "f":
+        tensor.CopyFrom(numpy_helper.from_array(values * np.nan, tensor.name))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +133,10 @@ def not_finite(model):
         (foreign, "domain 'com.evil'"),
         (second_input, "must be"),
         (not_finite, "no probabilities"),
+        (nowhere, "weights is not finite"),
+        (astray, "chosen must be within"),
+        (spaceless, "the file no space"),
+        (half_a_space, "not those of a space"),
     ],
 )
 def test_graphs_that_our_exporter_cannot_have_written_are_refused(

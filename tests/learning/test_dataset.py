@@ -60,7 +60,7 @@ def test_a_manifest_survives_json_and_its_digest_follows_rows_and_labels(
 
     one = of(rows_of(30))
     assert Manifest.from_json(one.to_json()) == one
-    again = replace(one, refitted=Recipe("logistic", 3))
+    again = replace(one, refitted=Recipe("logistic", 3, 0.7))
     assert Manifest.from_json(again.to_json()) == again
     assert again.digest == one.digest
     assert of(rows_of(30)[::-1]).digest == one.digest

@@ -45,7 +45,8 @@ def test_unknown_is_a_flag_and_the_label_stays_the_best_class(artefact, rows_of)
     onnx, card = artefact
     window = rows_of(1)[0].window
     sure = classify(Model.load(onnx, card), window)
-    unsure = classify(Model.load(onnx, card.with_unknown_below(1.0)), window)
+    old = replace(card, rule=None)  # of a version that is older than the rule
+    unsure = classify(Model.load(onnx, old.with_unknown_below(1.0)), window)
     assert not sure.unknown
     assert unsure.unknown
     assert unsure.label == sure.label
@@ -54,7 +55,7 @@ def test_unknown_is_a_flag_and_the_label_stays_the_best_class(artefact, rows_of)
 def test_card_survives_json(artefact):
     card = artefact[1]
     assert ModelCard.from_json(card.to_json()) == card
-    for key in card.to_json():
+    for key in card.to_json().keys() - {"rule"}:
         broken = {k: v for k, v in card.to_json().items() if k != key}
         with pytest.raises(ArtefactError, match="not whole"):
             ModelCard.from_json(broken)
