@@ -86,7 +86,7 @@ def close_block(
     known = min(ints[BLOCKS_SEEN], n_blocks)
     if known >= ENOUGH:
         recent = min(ints[RECENT_SEEN], n_blocks)
-        low = max(rows[LOWS, int(LOW * (known - 1))], NOISE)
+        low = low_level(known, rows)
         high = max(rows[HIGHS, int(HIGH * (recent - 1) + 0.5)], low)
         floats[THRESHOLD_ON] = between(low, high, params[ON], params[ON_SHARE])
         floats[THRESHOLD_OFF] = between(low, high, params[OFF], params[OFF_SHARE])
@@ -95,6 +95,12 @@ def close_block(
     for c in range(per_channel.shape[1]):
         per_channel[TOTAL, c] = 0.0
         per_channel[SQUARES, c] = 0.0
+
+
+@compiled
+def low_level(known: int, rows: Float32Array) -> float:
+    """Give the low level of the blocks learnt, of which so many are known."""
+    return float(max(rows[LOWS, int(LOW * (known - 1))], NOISE))
 
 
 @compiled

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection import baseline, stuck, trigger
+from app.detection import baseline, restless, stuck, trigger
 from app.detection.detector import (
     COUNT,
     OWN,
@@ -17,6 +17,26 @@ from app.detection.detector import (
     CompiledDetector,
     Plan,
     limits,
+)
+from app.detection.energy_block import (
+    BLOCK,
+    FAULTS,
+    FLOOR,
+    IN_TICK,
+    INTS,
+    LEVEL,
+    LONG,
+    MEMORY,
+    PEAK,
+    REMEMBERED,
+    ROWS,
+    SCALARS,
+    SCORE,
+    TICK,
+    TICKS,
+    close_block,
+    out_of_memory,
+    smooth,
 )
 from app.detection.settings import number, readings
 from app.domain import Float32Array, FloatArray, Json
@@ -28,19 +48,6 @@ BLOCK_READINGS = 8
 """Fewest readings in a block, however slow the stream."""
 MOST = 1e3
 """Noise floors that one channel may count at most, so that none blinds the others."""
-
-# limits, behind the trigger's
-TICK, BLOCK, FLOOR = range(trigger.LIMITS, trigger.LIMITS + 3)
-# ints, behind the baseline's
-TICKS, IN_TICK = baseline.INTS, baseline.INTS + 1
-INTS = baseline.INTS + 2
-# floats, behind the baseline's
-PEAK, SUM, SCORE, LEVEL = range(baseline.SCALARS, baseline.SCALARS + 4)
-# then what the baseline wants as params, for the channels that live
-PARAMS = baseline.SCALARS + 4
-SCALARS = PARAMS + 4
-# floats: rows of a value a channel, behind the mean: the baseline's, then `stuck`'s
-ROWS = baseline.ROWS + stuck.ROWS
 
 
 def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
@@ -56,8 +63,10 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     ``off_share`` in the same way.  Half of the baseline at most is learnt from one
     event, so a long one stays an event; one that reaches the longest duration is
     learnt as the new normal.  A channel that repeats one value for longer than it ever
-    did (`stuck`) is left out: of the average, and of what is learnt.  Memory is
-    constant.
+    did (`stuck`) is left out: of the average, and of what is learnt.  In a stream that
+    turns out to have no quiet state (`restless`), an event must also be ``on`` standard
+    deviations out of what the stream has been for minutes: in its level, or in the mean
+    of one channel.  Memory is constant.
 
     Parameters
     ----------
@@ -67,7 +76,28 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
 
     Examples
     --------
-    >>> from app.detection.settings import complete
+    >>> from app.detection.energy_block import (
+    BLOCK,
+    FAULTS,
+    FLOOR,
+    IN_TICK,
+    INTS,
+    LEVEL,
+    LONG,
+    MEMORY,
+    PEAK,
+    REMEMBERED,
+    ROWS,
+    SCALARS,
+    SCORE,
+    SUM,
+    TICK,
+    TICKS,
+    close_block,
+    out_of_memory,
+    smooth,
+    )
+    from app.detection.settings import complete
     >>> rng = np.random.default_rng(1)
     >>> values = rng.normal(0, 0.1, (3000, 2)); values[2000:2100] *= 20
     >>> detector = energy(complete(None), 50.0, 2)
@@ -98,7 +128,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     floor = readings(stuck.FLOOR_SECONDS, rate_hz, stuck.FLOOR_READINGS)
     plan = Plan(
         magic=b"ENGY",
-        version=3,
+        version=4,
         step=step,
         flush=flush,
         params=np.array(
@@ -115,10 +145,11 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     )
     floats = np.zeros(SCALARS + width + ROWS * n_channels)
     per_channel = floats[SCALARS + width :].reshape(ROWS, n_channels)
-    stuck.start(per_channel[baseline.ROWS :], floor)
+    stuck.start(per_channel[FAULTS:REMEMBERED], floor)
     floats[baseline.THRESHOLD_ON] = floats[baseline.THRESHOLD_OFF] = math.inf
     ints = np.zeros(INTS, np.int64)
     ints[baseline.EVENT] = ints[baseline.CONTINUED] = trigger.NEVER
+    ints[LONG + restless.END] = -(-block // restless.PARTS)
     return CompiledDetector(plan, ints, floats, baseline.ring(n_channels))
 
 
@@ -136,7 +167,7 @@ def step(
     n_channels = values.shape[1]
     cut = floats.size - ROWS * n_channels
     per_channel = floats[cut:].reshape(ROWS, n_channels)
-    faults = per_channel[baseline.ROWS :]
+    faults = per_channel[FAULTS:REMEMBERED]
     last = faults[stuck.LAST]
     run = faults[stuck.RUN]
     limit = faults[stuck.LIMIT]
@@ -182,11 +213,23 @@ def step(
         ints[COUNT] += 1
         ints[baseline.IN_BLOCK] += 1
         ints[IN_TICK] += 1
+        if ints[baseline.IN_BLOCK] == ints[LONG + restless.END]:
+            restless.close_part(
+                params[baseline.ON],
+                limits[BLOCK],
+                start,
+                total,
+                ints[LONG:INTS],
+                floats[MEMORY:SCALARS],
+                per_channel[REMEMBERED:],
+                faults,
+            )
+            out_of_memory(floats)
         if ints[IN_TICK] == limits[TICK]:
             smooth(mean, ints, floats, limits[TICK])
             at = ints[TICKS] - 1 - half
             if at >= 0 and trigger.step(
-                floats[LEVEL],
+                max(floats[LEVEL], floats[MEMORY + restless.AWAY]),
                 floats[baseline.THRESHOLD_ON],
                 floats[baseline.THRESHOLD_OFF],
                 at,
@@ -200,54 +243,12 @@ def step(
                 out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
                 found += 1
         if ints[baseline.IN_BLOCK] >= limits[BLOCK] and ints[IN_TICK] == 0:
-            for_living(params, living, floats)
-            leave_out(ints[baseline.IN_BLOCK], per_channel)
-            baseline.close_block(
-                floats[PARAMS:SCALARS], ints, floats, per_channel, ring
-            )
+            white = baseline.NOISE_SPREAD / math.sqrt(mean.size * limits[TICK])
+            close_block(params, limits, living, white, ints, floats, per_channel, ring)
         if found == out.shape[0]:
             ints[TAKEN] = i + 1
             return found
     return found
-
-
-@compiled
-def for_living(params: FloatArray, living: int, floats: FloatArray) -> None:
-    """Write the params of the baseline for the channels that are not left out."""
-    # of the mean over channels, were their noise independent
-    spread = baseline.NOISE_SPREAD / math.sqrt(max(living, 1))
-    for k in range(4):
-        factor = k in (baseline.ON, baseline.OFF)
-        floats[PARAMS + k] = 1.0 + params[k] * spread if factor else params[k]
-
-
-@compiled
-def leave_out(size: int, per_channel: FloatArray) -> None:
-    """Make a block of a broken channel say what is known of it already."""
-    faults = per_channel[baseline.ROWS :]
-    for c in range(per_channel.shape[1]):
-        weight = per_channel[baseline.WEIGHT, c]
-        if weight > 0.0 and stuck.is_broken(c, faults):
-            per_channel[baseline.FIRST, c] = per_channel[baseline.CENTRE, c]
-            per_channel[baseline.TOTAL, c] = 0.0
-            per_channel[baseline.SQUARES, c] = size / weight / weight
-
-
-@compiled
-def smooth(mean: FloatArray, ints: NDArray[Any], floats: FloatArray, tick: int) -> None:
-    """Put the tick's mean score into the running mean."""
-    at = ints[TICKS] % mean.size
-    score = floats[SCORE] / tick
-    floats[SUM] += score - mean[at]
-    mean[at] = score
-    ints[TICKS] += 1
-    ints[IN_TICK] = 0
-    floats[SCORE] = 0.0
-    if at == mean.size - 1:
-        # summed afresh once a turn, so that rounding never adds up
-        floats[SUM] = mean.sum()
-    floats[LEVEL] = max(floats[SUM], 0.0) / min(ints[TICKS], mean.size)
-    floats[baseline.LEVELS] += floats[LEVEL] * tick
 
 
 @compiled
@@ -263,13 +264,14 @@ def flush(
     n_channels = (ring.size // baseline.BLOCKS - baseline.RING_ROWS) // 2
     cut = floats.size - ROWS * n_channels
     half = (cut - SCALARS) // 2
-    faults = floats[cut + baseline.ROWS * n_channels :].reshape(stuck.ROWS, n_channels)
+    per_channel = floats[cut:].reshape(ROWS, n_channels)
+    faults = per_channel[FAULTS:REMEMBERED]
     slots = ints[TRIGGER:OWN]
     peak = floats[PEAK : PEAK + 1]
     found = 0
     for at in range(max(ints[TICKS] - half, 0), ints[TICKS]):
         if trigger.step(
-            floats[LEVEL],
+            max(floats[LEVEL], floats[MEMORY + restless.AWAY]),
             floats[baseline.THRESHOLD_ON],
             floats[baseline.THRESHOLD_OFF],
             at,
