@@ -76,28 +76,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
 
     Examples
     --------
-    >>> from app.detection.energy_block import (
-    BLOCK,
-    FAULTS,
-    FLOOR,
-    IN_TICK,
-    INTS,
-    LEVEL,
-    LONG,
-    MEMORY,
-    PEAK,
-    REMEMBERED,
-    ROWS,
-    SCALARS,
-    SCORE,
-    SUM,
-    TICK,
-    TICKS,
-    close_block,
-    out_of_memory,
-    smooth,
-    )
-    from app.detection.settings import complete
+    >>> from app.detection.settings import complete
     >>> rng = np.random.default_rng(1)
     >>> values = rng.normal(0, 0.1, (3000, 2)); values[2000:2100] *= 20
     >>> detector = energy(complete(None), 50.0, 2)
