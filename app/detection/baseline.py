@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.detection import trigger
 from app.detection.detector import OWN, TRIGGER
+from app.detection.middle import SIXTEEN, middle
 from app.domain import Float32Array, FloatArray
 from app.domain.compiled import compiled
 
@@ -194,6 +195,41 @@ def sort(values: FloatArray, ranks: NDArray[Any], ordered: FloatArray) -> None:
 
 
 @compiled
+def middle_of(
+    n: int, values: FloatArray, ranks: NDArray[Any], ordered: FloatArray
+) -> tuple[float, float]:
+    """Give the two values in the middle, equal ones if their number is odd."""
+    if n == SIXTEEN:
+        return middle(values)
+    sort(values, ranks, ordered)
+    return ordered[(n - 1) // 2], ordered[n // 2]
+
+
+@compiled
+def squares_about(centre: float, means: Float32Array, variances: Float32Array) -> float:
+    """Sum what the blocks' readings are away from a centre, squared.
+
+    Four sums side by side: one would wait for itself.
+    """
+    n = means.size
+    whole = n - n % 4
+    one = two = three = four = 0.0
+    for j in range(0, whole, 4):
+        away = means[j] - centre
+        one += variances[j] + away * away
+        away = means[j + 1] - centre
+        two += variances[j + 1] + away * away
+        away = means[j + 2] - centre
+        three += variances[j + 2] + away * away
+        away = means[j + 3] - centre
+        four += variances[j + 3] + away * away
+    for j in range(whole, n):
+        away = means[j] - centre
+        one += variances[j] + away * away
+    return (one + two) + (three + four)
+
+
+@compiled
 def rescale(known: int, per_channel: FloatArray, rows: Float32Array) -> None:
     """Take centre and scale of every channel from the quiet blocks."""
     bound = rows[QUIET, max(2, math.ceil(QUIET_SHARE * known)) - 1]
@@ -210,25 +246,18 @@ def rescale(known: int, per_channel: FloatArray, rows: Float32Array) -> None:
         variances = rows[RING_ROWS + 2 * c + 1]
         for i in range(n):
             picked[i] = means[quiet[i]]
-        sort(picked, ranks, ordered)
-        centre = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
+        low, high = middle_of(n, picked, ranks, ordered)
+        centre = 0.5 * (low + high)
         for i in range(n):
             away = means[quiet[i]] - centre
             picked[i] = variances[quiet[i]] + away * away
-        sort(picked, ranks, ordered)
+        low, high = middle_of(n, picked, ranks, ordered)
         # A mean, for it sees how noise wanders; but no block may rule it.
-        most = OUTLIER * ordered[n // 2]
+        most = OUTLIER * high
         still = 0.0
         for i in range(n):
-            still += min(ordered[i], most)
-        # two sums side by side: one would wait for itself
-        within = 0.0
-        between_blocks = 0.0
-        for j in range(known):
-            away = means[j] - centre
-            within += variances[j]
-            between_blocks += away * away
-        spread = (within + between_blocks) / known
+            still += min(picked[i], most)
+        spread = squares_about(centre, means[:known], variances[:known]) / known
         scale = max(math.sqrt(still / n), FLOOR_SHARE * math.sqrt(spread))
         scale = max(scale, RESOLUTION * abs(centre))
         per_channel[CENTRE, c] = centre

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.detection import trigger
+from app.detection.memory import pack as in_one_piece
 from app.detection.state import pack, unpack
 from app.domain import Float32Array, FloatArray, NearMiss, Span
 
@@ -64,13 +65,14 @@ class Plan:
 
     Parameters
     ----------
-    step : compiled ``(values, params, limits, ints, floats, ring, out) -> n``
+    step : compiled ``(values, memory) -> n``
         Reads rows of `values` from ``ints[NEXT]`` on, until all are taken or `out` is
         full; returns how many spans it wrote.
-    flush : compiled ``(params, limits, ints, floats, ring, out) -> n``
+    flush : compiled ``(memory) -> n``
     magic, version : what `state` is marked with; a change of meaning is a new version
     tick : int > 0, readings for one value of the characteristic function
     look_back : int, readings
+    scratch : int, floats of room to work in
     """
 
     magic: bytes
@@ -81,6 +83,7 @@ class Plan:
     limits: NDArray[np.int64]
     tick: int
     look_back: int
+    scratch: int = 0
 
 
 COUNT, TAKEN = 0, 1
@@ -105,14 +108,20 @@ class CompiledDetector:
         at_once: int = 1,
     ) -> None:
         self._plan = plan
-        self._ints = ints
-        self._floats = floats
-        self._ring = ring
-        most = SPANS_A_CALL + at_once - 1
-        self._out = np.zeros((most, trigger.SPAN_FIELDS))
         self._step = plan.step
-        self._rest = (plan.params, plan.limits, ints, floats, ring, self._out)
-        trigger.start(ints[TRIGGER:OWN])
+        most = SPANS_A_CALL + at_once - 1
+        self._memory, views = in_one_piece(
+            plan.params,
+            plan.limits,
+            ints,
+            floats,
+            ring,
+            np.zeros((most, trigger.SPAN_FIELDS)),
+            np.zeros(plan.scratch),
+        )
+        self._address = self._memory.ctypes.data
+        self._ints, self._floats, self._ring, self._out = views[2:6]
+        trigger.start(self._ints[TRIGGER:OWN])
 
     @property
     def look_back(self) -> int:
@@ -121,12 +130,12 @@ class CompiledDetector:
 
     def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
         """Take readings (n, n_channels), finite; give the spans that are now final."""
-        found = self._step(values, *self._rest)
+        found = self._step(values, self._address)
         if not found:
             return []
         spans = self._spans(found)
         while found >= SPANS_A_CALL:
-            found = self._step(values, *self._rest)
+            found = self._step(values, self._address)
             spans += self._spans(found)
         # a kernel that stopped in between wrote down where
         self._ints[TAKEN] = 0
@@ -134,7 +143,7 @@ class CompiledDetector:
 
     def flush(self) -> list[Span]:
         """Close what is open: the stream ends here. Nothing may follow."""
-        found = self._plan.flush(*self._rest)
+        found = self._plan.flush(self._address)
         return self._spans(found)
 
     def _spans(self, found: int) -> list[Span]:

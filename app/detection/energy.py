@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.detection import baseline, restless, stuck, trigger
 from app.detection.detector import (
@@ -31,23 +29,21 @@ from app.detection.energy_block import (
     REMEMBERED,
     ROWS,
     SCALARS,
-    SCORE,
     TICK,
     TICKS,
     close_block,
     out_of_memory,
-    smooth,
 )
+from app.detection.energy_readings import STRETCH, add_up, look, stretch
+from app.detection.memory import arrays, scratch
 from app.detection.settings import number, readings
-from app.domain import Float32Array, FloatArray, Json
+from app.domain import FloatArray, Json
 from app.domain.compiled import compiled
 
 WIDTH = 32
 """Most values in the running mean: faster streams are thinned to that."""
 BLOCK_READINGS = 8
 """Fewest readings in a block, however slow the stream."""
-MOST = 1e3
-"""Noise floors that one channel may count at most, so that none blinds the others."""
 
 
 def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
@@ -121,6 +117,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
         limits=np.append(numbers, [tick, block, floor]),
         tick=tick,
         look_back=(reach + width // 2 + 2) * tick,
+        scratch=2 * STRETCH,
     )
     floats = np.zeros(SCALARS + width + ROWS * n_channels)
     per_channel = floats[SCALARS + width :].reshape(ROWS, n_channels)
@@ -133,113 +130,51 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
 
 
 @compiled
-def step(
-    values: FloatArray,
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def step(values: FloatArray, memory: int) -> int:
     """Take readings until all are taken or `out` is full; count the spans found."""
-    n_channels = values.shape[1]
+    params, limits, ints, floats, ring, out = arrays(memory)
+    work = scratch(memory)
+    n, n_channels = values.shape
     cut = floats.size - ROWS * n_channels
     per_channel = floats[cut:].reshape(ROWS, n_channels)
     faults = per_channel[FAULTS:REMEMBERED]
-    last = faults[stuck.LAST]
-    run = faults[stuck.RUN]
-    limit = faults[stuck.LIMIT]
-    changes = faults[stuck.CHANGES]
-    centre = per_channel[baseline.CENTRE]
-    weight = per_channel[baseline.WEIGHT]
-    start = per_channel[baseline.FIRST]
-    total = per_channel[baseline.TOTAL]
-    squares = per_channel[baseline.SQUARES]
     mean = floats[SCALARS:cut]
-    half = mean.size // 2
-    slots = ints[TRIGGER:OWN]
-    peak = floats[PEAK : PEAK + 1]
+    slots = ints[LONG:INTS]
     found = 0
-    for i in range(ints[TAKEN], values.shape[0]):
-        first = ints[baseline.IN_BLOCK] == 0
-        score = 0.0
-        living = n_channels
-        for c in range(n_channels):
-            x = values[i, c]
-            steady = changes[c] >= stuck.ENOUGH and run[c] == 0.0
-            if steady and x != last[c]:
-                # what `stuck.changed` comes to for a channel that is never still
-                last[c] = x
-                changes[c] += 1.0
-            elif x == last[c]:
-                run[c] += 1.0
-            else:
-                stuck.changed(x, c, faults, limits[FLOOR])
-            if run[c] > limit[c]:
-                living -= 1
-            else:
-                away = abs(x - centre[c]) * weight[c]
-                score += away if away < MOST else MOST
-            if first:
-                start[c] = x
-            # relative to the block's first value, so that an offset costs no digits
-            x -= start[c]
-            total[c] += x
-            squares[c] += x * x
-        if living > 0:
-            floats[SCORE] += score / living
-        ints[COUNT] += 1
-        ints[baseline.IN_BLOCK] += 1
-        ints[IN_TICK] += 1
-        if ints[baseline.IN_BLOCK] == ints[LONG + restless.END]:
+    i = ints[TAKEN]
+    while i < n:
+        size = stretch(min(n - i, out.shape[0] - found), limits, ints)
+        add_up(values, i, size, limits[FLOOR], ints, per_channel, work)
+        i += size
+        found = look(size, limits, ints, floats, faults, mean, work, out, found)
+        if slots[restless.RESTLESS] == 1 and (
+            ints[baseline.IN_BLOCK] == slots[restless.END]
+        ):
             restless.close_part(
                 params[baseline.ON],
                 limits[BLOCK],
-                start,
-                total,
-                ints[LONG:INTS],
+                per_channel[baseline.FIRST],
+                per_channel[baseline.TOTAL],
+                slots,
                 floats[MEMORY:SCALARS],
                 per_channel[REMEMBERED:],
                 faults,
             )
             out_of_memory(floats)
-        if ints[IN_TICK] == limits[TICK]:
-            smooth(mean, ints, floats, limits[TICK])
-            at = ints[TICKS] - 1 - half
-            if at >= 0 and trigger.step(
-                max(floats[LEVEL], floats[MEMORY + restless.AWAY]),
-                floats[baseline.THRESHOLD_ON],
-                floats[baseline.THRESHOLD_OFF],
-                at,
-                slots,
-                peak,
-                limits,
-                out[found],
-            ):
-                if out[found, trigger.SPAN_TRUNCATED] > 0.0:
-                    ints[baseline.CONTINUED] = slots[trigger.LAST_END]
-                out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
-                found += 1
         if ints[baseline.IN_BLOCK] >= limits[BLOCK] and ints[IN_TICK] == 0:
+            living = int(work[STRETCH + size - 1])
             white = baseline.NOISE_SPREAD / math.sqrt(mean.size * limits[TICK])
             close_block(params, limits, living, white, ints, floats, per_channel, ring)
         if found == out.shape[0]:
-            ints[TAKEN] = i + 1
+            ints[TAKEN] = i
             return found
     return found
 
 
 @compiled
-def flush(
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def flush(memory: int) -> int:
     """Bring the trigger up to the newest tick, and close what is open there."""
+    _, limits, ints, floats, ring, out = arrays(memory)
     n_channels = (ring.size // baseline.BLOCKS - baseline.RING_ROWS) // 2
     cut = floats.size - ROWS * n_channels
     half = (cut - SCALARS) // 2

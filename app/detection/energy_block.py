@@ -129,20 +129,3 @@ def leave_out(size: int, per_channel: FloatArray) -> None:
             per_channel[baseline.FIRST, c] = per_channel[baseline.CENTRE, c]
             per_channel[baseline.TOTAL, c] = 0.0
             per_channel[baseline.SQUARES, c] = size / weight / weight
-
-
-@compiled
-def smooth(mean: FloatArray, ints: NDArray[Any], floats: FloatArray, tick: int) -> None:
-    """Put the tick's mean score into the running mean."""
-    at = ints[TICKS] % mean.size
-    score = floats[SCORE] / tick
-    floats[SUM] += score - mean[at]
-    mean[at] = score
-    ints[TICKS] += 1
-    ints[IN_TICK] = 0
-    floats[SCORE] = 0.0
-    if at == mean.size - 1:
-        # summed afresh once a turn, so that rounding never adds up
-        floats[SUM] = mean.sum()
-    floats[LEVEL] = max(floats[SUM], 0.0) / min(ints[TICKS], mean.size)
-    floats[baseline.LEVELS] += floats[LEVEL] * tick

@@ -99,7 +99,7 @@ def close_part(
     for c in range(first.size):
         rows[at, c] = first[c] + (total[c] - rows[BEFORE, c]) / size
         rows[BEFORE, c] = total[c]
-        if slots[RESTLESS] == 0 or stuck.is_out(c, faults):
+        if slots[PARTS_SEEN] < PARTS or stuck.is_out(c, faults):
             continue
         mean = 0.0
         for k in range(MEANS, MEANS + PARTS):
@@ -161,16 +161,17 @@ def learn(
         if stuck.is_out(c, faults):
             continue
         mean = first[c] + total[c] / size
-        jumps = 0.0
-        for k in range(PARTS - 1):
-            after = rows[MEANS + (newest - k) % PARTS, c]
-            by = after - rows[MEANS + (newest - k - 1) % PARTS, c]
-            jumps += by * by
-        chance = jumps / (2.0 * PARTS * (PARTS - 1.0))
         if slots[BLOCKS] == 0:
             rows[USUAL, c] = mean
-            rows[CHANCE, c] = chance
-        rows[CHANCE, c] += (chance - rows[CHANCE, c]) * FADE
+        if slots[PARTS_SEEN] >= PARTS:
+            jumps = 0.0
+            for k in range(PARTS - 1):
+                after = rows[MEANS + (newest - k) % PARTS, c]
+                by = after - rows[MEANS + (newest - k - 1) % PARTS, c]
+                jumps += by * by
+            chance = jumps / (2.0 * PARTS * (PARTS - 1.0))
+            fade = FADE if slots[PARTS_SEEN] >= 2 * PARTS else 1.0
+            rows[CHANCE, c] += (chance - rows[CHANCE, c]) * fade
         rows[USUAL, c], rows[SPREAD, c] = follow(
             mean, pace, rows[USUAL, c], rows[SPREAD, c]
         )
@@ -194,6 +195,7 @@ def judge(ordered: Float32Array, white: float, slots: NDArray[Any]) -> None:
         slots[BELIEF] = max(slots[BELIEF] - 1, 0)
     if slots[BELIEF] == 0:
         slots[RESTLESS] = 0
+        slots[PARTS_SEEN] = 0
     elif slots[BELIEF] >= SURE:
         slots[RESTLESS] = 1
 

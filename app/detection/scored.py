@@ -18,9 +18,10 @@ from app.detection.detector import (
     Plan,
     limits,
 )
+from app.detection.memory import arrays
 from app.detection.scores import LEAF, NODE_FIELDS, Scorer
 from app.detection.settings import number, readings
-from app.domain import Float32Array, FloatArray, Json
+from app.domain import FloatArray, Json
 from app.domain.compiled import compiled
 from app.errors import InvalidDetector
 
@@ -115,16 +116,9 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
 
 
 @compiled
-def step(
-    values: FloatArray,
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def step(values: FloatArray, memory: int) -> int:
     """Take readings until all are taken or `out` is full; count the spans found."""
+    params, limits, ints, floats, ring, out = arrays(memory)
     n_channels = values.shape[1]
     per_channel = floats[SCALARS:].reshape(ticks.ROWS, n_channels)
     base, rows = ticks.split(ring, n_channels)
@@ -227,15 +221,9 @@ def walk(
 
 
 @compiled
-def flush(
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def flush(memory: int) -> int:
     """Bring the sum up to the newest tick, and close what is open there."""
+    params, limits, ints, floats, ring, out = arrays(memory)
     n_channels = (floats.size - SCALARS) // ticks.ROWS
     _, rows = ticks.split(ring, n_channels)
     features = np.empty(ticks.WINDOWS * rows.shape[1])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from app.detection import trigger
 from app.detection.detector import (
@@ -17,8 +14,9 @@ from app.detection.detector import (
     Plan,
     limits,
 )
+from app.detection.memory import arrays
 from app.detection.settings import number, readings
-from app.domain import Float32Array, FloatArray, Json
+from app.domain import FloatArray, Json
 from app.domain.compiled import compiled
 
 LEAST_LONG = 30
@@ -92,16 +90,9 @@ def sta_lta(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector
 
 
 @compiled
-def step(
-    values: FloatArray,
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def step(values: FloatArray, memory: int) -> int:
     """Take readings until all are taken or `out` is full; count the spans found."""
+    params, limits, ints, floats, _, out = arrays(memory)
     n_channels = values.shape[1]
     per_channel = floats[SCALARS:].reshape(ROWS, n_channels)
     slots = ints[TRIGGER:OWN]
@@ -143,15 +134,9 @@ def step(
 
 
 @compiled
-def flush(
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def flush(memory: int) -> int:
     """Close what is open at the end of the stream."""
+    _, limits, ints, floats, _, out = arrays(memory)
     ended = trigger.flush(
         ints[COUNT], ints[TRIGGER:OWN], floats[PEAK : PEAK + 1], limits, out[0]
     )

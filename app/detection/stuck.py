@@ -68,10 +68,16 @@ def is_broken(c: int, channels: FloatArray) -> bool:
 def see(reading: FloatArray, channels: FloatArray, floor: int) -> None:
     """Take a reading (n_channels,)."""
     for c in range(reading.size):
-        if reading[c] == channels[LAST, c]:
-            channels[RUN, c] += 1.0
-        else:
-            changed(reading[c], c, channels, floor)
+        take(reading[c], c, channels, floor)
+
+
+@compiled
+def take(value: float, c: int, channels: FloatArray, floor: int) -> None:
+    """Take a value of one channel."""
+    if value == channels[LAST, c]:
+        channels[RUN, c] += 1.0
+    else:
+        changed(value, c, channels, floor)
 
 
 @compiled

@@ -129,6 +129,14 @@ def step(
 
 
 @compiled
+def at_rest(y: float, on: float, off: float, ints: NDArray[Any]) -> bool:
+    """Say whether `step` would do nothing but forget where the function rose."""
+    return bool(
+        y <= off and y / on < NEAR and ints[PHASE] == IDLE and ints[NEAR_BEGIN] == NEVER
+    )
+
+
+@compiled
 def write(
     ints: NDArray[Any], peak: FloatArray, truncated: bool, span: FloatArray
 ) -> None:

@@ -18,8 +18,9 @@ from app.detection.detector import (
     CompiledDetector,
     Plan,
 )
+from app.detection.memory import arrays
 from app.detection.settings import MOST_OVERLAPPING, number
-from app.domain import Float32Array, FloatArray, Json, Span
+from app.domain import FloatArray, Json, Span
 from app.domain.compiled import compiled
 
 NONE = -1
@@ -139,16 +140,9 @@ class Windows(CompiledDetector):
 
 
 @compiled
-def step(
-    values: FloatArray,
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def step(values: FloatArray, memory: int) -> int:
     """Take times until all are taken or `out` is full; count the spans found."""
+    params, limits, ints, floats, _, out = arrays(memory)
     firsts = ints[INTS:]
     found = 0
     for i in range(ints[TAKEN], values.shape[0]):
@@ -262,15 +256,9 @@ def say_open(ints: NDArray[Any], firsts: NDArray[Any]) -> None:
 
 
 @compiled
-def flush(
-    params: FloatArray,
-    limits: NDArray[Any],
-    ints: NDArray[Any],
-    floats: FloatArray,
-    ring: Float32Array,
-    out: FloatArray,
-) -> int:
+def flush(memory: int) -> int:
     """Close the oldest window that is open: it shows all that the others would."""
+    _, limits, ints, _, _, out = arrays(memory)
     firsts = ints[INTS:]
     oldest = 0
     for pane in range(firsts.size):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.detection import build
-from app.detection import mahalanobis as kernel
+from app.detection import covariance as kernel
 from app.errors import InvalidDetector
 
 RATE_HZ = 50.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 
 from app.detection import build
-from app.detection import regimes as kernel
+from app.detection import regime_windows as kernel
 
 from .signals import bursts, quick
 
