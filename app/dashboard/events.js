@@ -4,6 +4,7 @@ import { hueOf } from "./colour.js";
 import { atClock, atDay, element, lasted, make, percent } from "./words.js";
 
 const ROWS = 200;
+const GATHER_MS = 200; // a table is laid out once for all that came meanwhile
 const OTHER = "\u0000";
 
 /** What is known of an event in a few words: for the strip. */
@@ -54,6 +55,7 @@ export class Events {
   clear(classes) {
     this.names = new Set(classes);
     this.rows = new Map(); // event id -> {event, cells of the row}
+    this.fresh = []; // lines that are not shown yet
     this.body.replaceChildren();
     element("events-empty").hidden = false;
   }
@@ -70,15 +72,25 @@ export class Events {
     row.event = event;
     if (!known) {
       this.rows.set(event.id, row);
-      if (fresh) row.line.className = "new";
-      this.body.prepend(row.line);
-      element("events-empty").hidden = true;
+      this.fresh.push(row.line);
+      this.waiting ??= setTimeout(() => this.lay(fresh), fresh ? GATHER_MS : 0);
     }
     this.fill(row);
-    while (this.rows.size > ROWS) {
-      const [oldest, { line }] = this.rows.entries().next().value;
+  }
+
+  /** Show the lines that came, the newest on top. */
+  lay(marked) {
+    this.waiting = undefined;
+    if (!this.fresh.length) return;
+    // an animation paints the page in every frame: of many at once nobody sees one
+    if (marked && this.fresh.length === 1) this.fresh[0].className = "new";
+    this.body.prepend(...this.fresh.reverse());
+    this.fresh = [];
+    element("events-empty").hidden = true;
+    for (const [id, { line }] of this.rows) {
+      if (this.rows.size <= ROWS) break;
       line.remove();
-      this.rows.delete(oldest);
+      this.rows.delete(id);
     }
   }
 

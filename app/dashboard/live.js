@@ -1,7 +1,7 @@
 // The first page: what happens now, and what the live feed changes of it.
 
 import { follow, get, post } from "./api.js";
-import { Devices } from "./devices.js";
+import { Devices, MOST_TILES } from "./devices.js";
 import { classOf, Events, inWords } from "./events.js";
 import { showJob, showModels } from "./models.js";
 import { showStatus } from "./status.js";
@@ -20,7 +20,8 @@ export class Live {
     this.events = new Events((event, said) => this.label(event, said));
     this.arrivals = [];
     this.shown = true;
-    this.stopSignal = () => {};
+    this.keys = new Map([["j", () => this.devices.step(1)], ["k", () => this.devices.step(-1)]]);
+    this.stopSignals = () => {};
   }
 
   get profile() { return this.session.profile; }
@@ -34,7 +35,9 @@ export class Live {
   }
 
   leave() {
-    this.stopSignal();
+    this.stopSignals();
+    this.following = null;
+    this.devices.shown = false;
     this.strip.clear();
   }
 
@@ -43,8 +46,10 @@ export class Live {
     if (shown === this.shown) return;
     this.shown = shown;
     element("page").hidden = !shown;
+    this.devices.shown = shown;
     if (!shown) this.leave();
     else if (this.devices.chosen !== null) this.watch(this.devices.chosen);
+    if (shown && this.profile) this.follow();
   }
 
   /** Look at everything: at the beginning and whenever the line was broken. */
@@ -68,7 +73,9 @@ export class Live {
 
   async loadDevices() {
     const list = await this.session.devices();
-    if (list) this.devices.update(list);
+    if (!list) return;
+    this.devices.update(list);
+    if (this.shown) this.follow();
   }
 
   async loadEvents() {
@@ -90,7 +97,9 @@ export class Live {
   add(event, options) {
     this.events.show(event, options);
     this.devices.closed(event.device, event.id);
-    if (event.device === this.devices.chosen) this.shade(event);
+    this.shade(event);
+    const tile = this.devices.tiles.get(event.device);
+    if (tile && tile.open === null) tile.say(inWords(event), classOf(event));
   }
 
   /** Somebody said elsewhere on the page what an event is. */
@@ -101,30 +110,62 @@ export class Live {
 
   shade(event) {
     const { boot, onset_seq, offset_seq } = event;
-    this.strip.span(event.id, { boot, onset_seq, offset_seq, label: classOf(event), text: inWords(event) });
+    const part = { boot, onset_seq, offset_seq, label: classOf(event), text: inWords(event) };
+    this.devices.tiles.get(event.device)?.span(event.id, part);
+    if (event.device === this.devices.chosen) this.strip.span(event.id, part);
   }
 
+  /** Look closely at a device. */
   watch(id) {
-    this.stopSignal();
     this.devices.mark(id);
     if (!this.shown) return;
     this.strip.clear();
-    for (const event of this.events.of(id)) this.shade(event);
+    const tile = this.devices.tiles.get(id);
     const seen = this.devices.lastSeen(id);
-    element("strip-note").textContent = `Waiting for readings of ${id}; last seen ${seen ? ago(seen) : "never"}`;
-    this.stopSignal = follow(`/devices/${encodeURIComponent(id)}/signal`, {
-      onMessage: (kind, block) => {
-        if (kind !== "signal" || id !== this.devices.chosen) return;
-        if (block.boot !== this.strip.boot) element("strip-note").textContent = this.about(block);
-        this.strip.add(block);
+    if (tile?.ring?.size) {
+      this.strip.adopt(tile);
+      element("strip-note").textContent = this.describe(tile.about);
+    } else {
+      element("strip-note").textContent = `Waiting for readings of ${id}; last seen ${seen ? ago(seen) : "never"}`;
+    }
+    for (const event of this.events.of(id)) this.shade(event);
+    for (const [event, span] of tile?.spans ?? []) if (!this.strip.spans.has(event)) this.strip.span(event, span);
+    if (this.devices.all.size > MOST_TILES) this.follow(); // it may have no tile
+  }
+
+  /** Hear the readings of all devices in one stream; of many, those that are shown. */
+  follow() {
+    const asked = new URLSearchParams();
+    const { all, tiles, chosen } = this.devices;
+    if (all.size <= MOST_TILES) asked.append("profile", this.profile.name);
+    else for (const id of new Set([...tiles.keys(), chosen])) asked.append("device", id);
+    const path = `/signals?${asked}`;
+    if (path === this.following) return;
+    this.stopSignals();
+    this.following = path;
+    this.stopSignals = follow(path, {
+      onMessage: (kind, data) => {
+        if (path !== this.following) return;
+        if (kind === "signals") data.blocks.forEach((block) => this.received(block));
+        else if (kind === "hello") this.channels = data.profiles;
+        else if (kind === "dropped") this.devices.missed(data.frames);
       },
     });
   }
 
-  about({ channels, rate_hz }) {
+  received(block) {
+    const names = this.channels[block.profile]?.channels.map((one) => one.name);
+    if (!names) return;
+    this.devices.tiles.get(block.device)?.add(block, names);
+    if (block.device !== this.devices.chosen) return;
+    if (block.boot !== this.strip.boot) element("strip-note").textContent = this.describe({ ...block, names });
+    this.strip.add(block, names);
+  }
+
+  describe({ names, rate_hz }) {
     const units = [...new Set(this.profile.channels.map((one) => one.unit))].filter((unit) => unit !== "1");
     const unit = units.length ? ` (${units.join(", ")})` : "";
-    return `${channels.length} channel${channels.length > 1 ? "s" : ""}${unit} · ${number(rate_hz)} readings/s`;
+    return `${this.devices.chosen} · ${names.length} channel${names.length > 1 ? "s" : ""}${unit} · ${number(rate_hz)} readings/s`;
   }
 
   async label(event, said) {
@@ -151,6 +192,7 @@ export class Live {
     } else if (kind === "retract") {
       this.devices.closed(data.device, data.event);
       this.strip.retract(data.event);
+      this.devices.tiles.get(data.device)?.retract(data.event);
     } else if (kind === "prediction" && data.provisional) {
       const { label: name, probability, unknown } = data.prediction;
       const known = unknown ? undefined : name;
@@ -173,9 +215,10 @@ export class Live {
   /** An event is going on. */
   opened(data, part, name) {
     if (this.events.get(data.event)) return; // it ended meanwhile
-    this.devices.open(data.device, data.event, name);
-    if (data.device !== this.devices.chosen) return;
-    if (part.onset_seq === undefined && !this.strip.spans.has(data.event)) return; // began before we looked
-    this.strip.span(data.event, { boot: data.boot, ...part });
+    this.devices.open(data.device, data.event, name, part.text);
+    const tile = this.devices.tiles.get(data.device);
+    if (part.onset_seq === undefined && !tile?.spans.has(data.event)) return; // began before we looked
+    tile?.span(data.event, { boot: data.boot, ...part });
+    if (data.device === this.devices.chosen) this.strip.span(data.event, { boot: data.boot, ...part });
   }
 }

@@ -24,6 +24,40 @@ export class Ring {
     this.written += 1;
   }
 
+  /**
+   * Add the least and greatest values of `step` readings from `seq` on.  What is said
+   * again of a group makes it wider.
+   */
+  addGroup(seq, step, low, high) {
+    const at = this.size > 1 ? this.place(this.size - 2) : -1;
+    if (at < 0 || this.seqs[at] !== seq) {
+      this.add(seq, low);
+      this.add(seq + step / 2, high);
+      return;
+    }
+    const next = (at + 1) % this.keep;
+    this.lanes.forEach((lane, i) => {
+      if (!(lane[at] <= low[i])) lane[at] = low[i] ?? lane[at];
+      if (!(lane[next] >= high[i])) lane[next] = high[i] ?? lane[next];
+    });
+  }
+
+  /** Add a block of `/signals`; returns how many readings are new. */
+  addBlock({ first_seq, step = 1, values, low, high }) {
+    const before = this.size ? this.last : first_seq - 1;
+    if (values) values.forEach((row, i) => this.add(first_seq + i, row));
+    else low.forEach((row, i) => this.addGroup(first_seq + i * step, step, row, high[i]));
+    return Math.min(this.last - before, values ? values.length : low.length * step);
+  }
+
+  /** Take over what another ring holds. */
+  copy(other) {
+    for (let i = 0; i < other.size; i += 1) {
+      const at = other.place(i);
+      this.add(other.seqs[at], this.lanes.map((_, lane) => other.lanes[lane][at]));
+    }
+  }
+
   /** How many of the readings are older than `seq`. */
   olderThan(seq) {
     let low = 0;
@@ -34,6 +68,19 @@ export class Ring {
       else high = middle;
     }
     return low;
+  }
+
+  /** Least and greatest value of one lane; infinite the wrong way round if it has none. */
+  range(lane, from, to) {
+    const values = this.lanes[lane];
+    let [least, most] = [Infinity, -Infinity];
+    const end = this.olderThan(to + 1);
+    for (let i = this.olderThan(from); i < end; i += 1) {
+      const value = values[this.place(i)];
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    return [least, most];
   }
 
   /**

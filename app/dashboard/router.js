@@ -89,7 +89,7 @@ export class Router {
     if (press.ctrlKey || press.metaKey || press.altKey || typing || !this.session.profile) return;
     const jump = Date.now() - this.jumping < 1500 ? JUMPS[press.key] : undefined;
     this.jumping = press.key === "g" ? Date.now() : 0;
-    const act = this.page?.keys?.get(press.key) ?? this.keys.get(press.key);
+    const act = (this.page ?? this.live).keys?.get(press.key) ?? this.keys.get(press.key);
     if (jump !== undefined) location.hash = `#/${jump}`;
     else if (act) act(press);
     else return;

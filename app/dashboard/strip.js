@@ -1,6 +1,7 @@
 // The newest readings of one device on a canvas: a lane a channel, events shaded.
 
 import { classColour, colour } from "./colour.js";
+import { Flow, still } from "./flow.js";
 import { Ring } from "./ring.js";
 
 const KEEP_READINGS = 1 << 15;
@@ -8,11 +9,8 @@ const MOST_LANES = 32;
 const MOST_SPANS = 200;
 const PIXELS_PER_SECOND = 75; // of our time, whatever the speed of the stream
 const DRAW_MS = 30;
-const BEHIND_SECONDS = 0.25; // readings come in blocks; the picture flows behind them
 const HEAD = 24; // height of the names of events
 const FOOT = 20; // height of the ruler
-
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Strip {
   constructor(canvas) {
@@ -25,7 +23,7 @@ export class Strip {
   }
 
   clear() {
-    this.ring = null;
+    this.ring = this.flow = null;
     this.boot = null;
     this.spans = new Map(); // event id -> {boot, onset_seq, offset_seq, label, text, open}
     this.measure();
@@ -37,37 +35,33 @@ export class Strip {
     this.dirty = true;
   }
 
-  begin(block) {
-    this.boot = block.boot;
-    this.rate = block.rate_hz;
-    this.names = block.channels.slice(0, MOST_LANES);
+  begin({ boot, rate_hz, names, step = 1 }) {
+    this.boot = boot;
+    this.rate = rate_hz;
+    this.step = step;
+    this.names = names.slice(0, MOST_LANES);
     this.ring = new Ring(this.names.length, KEEP_READINGS);
     this.ranges = this.names.map(() => null);
-    this.head = null;
-    this.arrival = this.rate; // readings per second of our time
-    this.pace = this.rate; // the same, but steady: it sets the scale
-    this.count = 0;
-    this.since = this.heard = performance.now();
+    this.flow = new Flow(rate_hz);
     const lane = Math.max(18, Math.min(44, 300 / this.names.length));
     this.canvas.style.height = `${Math.round(HEAD + FOOT + lane * this.names.length)}px`;
     this.measure();
   }
 
-  /** Add a block of consecutive readings. */
-  add(block) {
-    if (block.boot !== this.boot) this.begin(block);
-    block.values.forEach((values, i) => this.ring.add(block.first_seq + i, values));
-    const now = performance.now();
-    if (now - this.heard > 2000) [this.since, this.count] = [now, 0]; // after a silence
-    this.heard = now;
-    this.count += block.values.length;
-    const seconds = (now - this.since) / 1000;
-    if (seconds > 1) {
-      this.arrival = 0.4 * this.arrival + 0.6 * (this.count / seconds);
-      if (Math.abs(this.arrival / this.pace - 1) > 0.25) this.pace = this.arrival;
-      [this.since, this.count] = [now, 0];
-    }
+  /** Begin with what a tile has seen already. */
+  adopt(tile) {
+    this.begin(tile.about);
+    this.ring.copy(tile.ring);
+    Object.assign(this.flow, tile.flow);
   }
+
+  /** Add a block of consecutive readings. */
+  add(block, names) {
+    if (block.boot !== this.boot) this.begin({ ...block, names });
+    this.flow.came(this.ring.addBlock(block));
+  }
+
+  get head() { return this.flow?.head ?? null; }
 
   /** Shade an event, or what changed of it. */
   span(id, part) {
@@ -85,25 +79,12 @@ export class Strip {
     const elapsed = now - (this.drawn ?? 0);
     if (elapsed < (still.matches ? 500 : DRAW_MS)) return;
     const before = this.head;
-    if (this.ring) this.advance(elapsed / 1000);
+    if (this.ring?.size) this.flow.advance(elapsed / 1000, this.ring.last);
     if (!this.dirty && this.head === before) return;
     this.drawn = now;
     this.dirty = false;
     this.draws += 1;
     this.draw();
-  }
-
-  /** Let the right edge flow after the newest reading. */
-  advance(seconds) {
-    const { last } = this.ring;
-    const behind = (last - (this.head ?? -Infinity)) / this.arrival;
-    if (still.matches || behind > 2) {
-      this.head = last;
-      return;
-    }
-    const haste = 1 + Math.max(-0.9, Math.min(1, 2 * (behind - BEHIND_SECONDS)));
-    this.head = Math.min(last, this.head + Math.min(seconds, 0.1) * this.arrival * haste);
-    if (last - this.head < 0.5 && performance.now() - this.heard > 1000) this.head = last;
   }
 
   draw() {
@@ -118,7 +99,7 @@ export class Strip {
     pen.font = "12px system-ui, sans-serif";
     const longest = Math.max(...this.names.map((name) => pen.measureText(name).width));
     const left = Math.round(Math.min(longest, width / 4) + 12);
-    const full = Math.min((this.pace * (width - left)) / PIXELS_PER_SECOND, KEEP_READINGS - 1);
+    const full = Math.min((this.flow.pace * (width - left)) / PIXELS_PER_SECOND, KEEP_READINGS - 1);
     const held = this.head - this.ring.first; // a young strip is not left half empty
     const shown = Math.max(10, Math.min(full, Math.max(held, full / 5)));
     const from = this.head - shown;
@@ -185,7 +166,7 @@ export class Strip {
   }
 
   drawLane(pen, lane, x, from, left, top, height) {
-    const step = Math.max(1, Math.round((this.head - from) / ((this.width - left) * 0.75)));
+    const step = Math.max(this.step, Math.round((this.head - from) / ((this.width - left) * 0.75)));
     const { origin, low, high } = this.ring.fold(lane, from, this.head, step);
     let least = Infinity;
     let most = -Infinity;
