@@ -41,6 +41,7 @@ from app.service import boundaries
 from app.service.boundaries import Missed
 from app.store import events, labels, revisions
 from app.store.events import EventFilter
+from app.store.pages import cursor_of
 
 router = APIRouter(prefix="/events", tags=["Events"])
 
@@ -66,6 +67,15 @@ class EventQuery(PageQuery):
     def wanted(self) -> EventFilter:
         """Return the store's filter."""
         return EventFilter(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+class EventPage(Page[EventAnswer]):
+    """A part of the list; `last_cursor` is where it ends, also where nothing follows.
+
+    Asked with `last_cursor` later, the list goes on with what was stored meanwhile.
+    """
+
+    last_cursor: str | None = None
 
 
 Seq = Annotated[int, Field(ge=1, le=2**62)]
@@ -118,16 +128,20 @@ class TraceAnswer(Answer):
 @router.get("")
 async def list_events(
     query: Annotated[EventQuery, QueryOf()], state: Annotated[State, Depends(current)]
-) -> Page[EventAnswer]:
+) -> EventPage:
     """Events in commit order.
 
-    A cursor misses nothing: events that are stored later come after it.
+    A cursor misses nothing: events that are stored later come after it.  At the end go
+    on with `last_cursor`, as often as you like.
     """
     async with state.engine.begin() as conn:
         rows, cursor = await events.list_(
             conn, query.wanted(), query.limit, query.cursor
         )
-    return Page(items=[event_answer(row) for row in rows], next_cursor=cursor)
+    last = cursor_of(rows[-1].position) if rows else query.cursor
+    return EventPage(
+        items=[event_answer(row) for row in rows], next_cursor=cursor, last_cursor=last
+    )
 
 
 @router.post(
