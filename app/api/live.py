@@ -7,8 +7,9 @@ subscription is taken before the last look, so nothing falls between.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import authenticate
 from app.api.fields import DevicePath, Name, Query, stamp
+from app.api.receipt import CUT
 from app.api.shapes import SaidAnswer, event_answer
 from app.api.state import State, current
 from app.errors import InvalidInput, Unauthenticated
@@ -35,6 +37,7 @@ RECHECK_SECONDS = 5.0
 PING_SECONDS = 15
 SEND_TIMEOUT_SECONDS = 60.0
 """A reader that takes nothing for so long is gone."""
+MOST_AT_ONCE = 50
 MAX_POSITION = 2**63 - 1
 Given = TypeVar("Given")
 
@@ -62,11 +65,15 @@ class Events(EventSourceResponse):
     """Server-sent events; a reader that vanished is no error."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the reader goes."""
+        """Send until the reader goes, or takes nothing any more."""
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            return
+            cut = scope.get("state", {}).get(CUT)
+            if cut is not None:  # closing would wait until all is sent
+                cut()
+                while (await receive())["type"] != "http.disconnect":
+                    pass
 
 
 def stream_of(source: AsyncIterator[bytes]) -> Events:
@@ -122,13 +129,11 @@ async def happenings(
 
     with state.hub.subscribe("live", wanted) as subscription:
         if position is None:
-            async with state.engine.begin() as conn:
-                position = await events.last_position(conn)
+            position = await unbroken(_last(state))
             yield say("hello", {"position": position}, position)
         more = True
         while more:
-            async with state.engine.begin() as conn:
-                rows = await events.after(conn, position, PAGE)
+            rows = await unbroken(_after(state, position))
             more = len(rows) == PAGE
             for row in rows:
                 position = row.position
@@ -139,11 +144,30 @@ async def happenings(
             if isinstance(message, bytes):
                 yield message
                 continue
-            if message.position is not None:
-                if message.position <= position:
-                    continue
-                position = message.position
-            yield message.written(written)
+            parts = []
+            for one in (message, *subscription.rest(MOST_AT_ONCE)):
+                if one.position is not None:
+                    if one.position <= position:
+                        continue
+                    position = one.position
+                parts.append(one.written(written))
+            if parts:
+                yield b"".join(parts)
+
+
+async def _last(state: State) -> int:
+    async with state.engine.begin() as conn:
+        return await events.last_position(conn)
+
+
+async def _after(state: State, position: int) -> list[events.EventRow]:
+    async with state.engine.begin() as conn:
+        return await events.after(conn, position, PAGE)
+
+
+async def unbroken(asked: Coroutine[Any, Any, Given]) -> Given:
+    """Let a query end, though its reader goes: a cut one costs its connection."""
+    return await asyncio.shield(asyncio.create_task(asked))
 
 
 async def readings(request: Request, state: State, device: str) -> AsyncIterator[bytes]:
@@ -173,7 +197,7 @@ async def until_refused(
         async for message in source:
             if time.monotonic() - checked > RECHECK_SECONDS:
                 checked = time.monotonic()
-                await authenticate(state, request)
+                await unbroken(authenticate(state, request))
             yield message
     except SlowReader as error:
         yield say("error", {"title": "Too slow", "detail": str(error)}, None)

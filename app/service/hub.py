@@ -17,6 +17,8 @@ from app.errors import OnsetError
 
 QUEUE_MESSAGES = 1000
 """A dashboard that is this far behind sees nothing that a person could follow."""
+READERS_A_TURN = 2
+"""Some hundred microseconds of work for each reader that is woken."""
 
 
 class SlowReader(OnsetError):
@@ -65,14 +67,54 @@ def only(*kinds: str) -> Wanted:
     return lambda message: message.kind in kinds
 
 
+class Bell:
+    """Wakes one reader when its turn comes."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._rung = False
+        self._wake = asyncio.Event()
+
+    def ring(self) -> None:
+        """Ask that the reader be woken."""
+        if not self._rung:
+            self._rung = True
+            self._turns.add(self._wake)
+
+    async def wait(self) -> None:
+        """Sleep until it is; perhaps for nothing."""
+        self._rung = False
+        self._wake.clear()
+        await self._wake.wait()
+
+
+class Turns:
+    """Wakes readers a few in each turn of the loop: devices are heard in between."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Event] = deque()
+
+    def add(self, reader: asyncio.Event) -> None:
+        """Let a reader wait for its turn."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._some)
+        self._waiting.append(reader)
+
+    def _some(self) -> None:
+        for _ in range(min(READERS_A_TURN, len(self._waiting))):
+            self._waiting.popleft().set()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._some)
+
+
 class Subscription:
     """The messages of one subscriber, oldest first; only those that it wants."""
 
-    def __init__(self, wanted: Wanted | None, limit: int) -> None:
+    def __init__(self, wanted: Wanted | None, limit: int, turns: Turns) -> None:
         self._wanted = wanted
         self._limit = limit
         self._queue: deque[Message] = deque()
-        self._wake = asyncio.Event()
+        self._bell = Bell(turns)
         self._dropped = False
 
     def put(self, message: Message) -> None:
@@ -84,7 +126,7 @@ class Subscription:
             self._queue.clear()
         else:
             self._queue.append(message)
-        self._wake.set()
+        self._bell.ring()
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self
@@ -93,9 +135,13 @@ class Subscription:
         while not self._queue:
             if self._dropped:
                 raise SlowReader(f"more than {self._limit} messages behind")
-            self._wake.clear()
-            await self._wake.wait()
+            await self._bell.wait()
         return self._queue.popleft()
+
+    def rest(self, most: int) -> list[Message]:
+        """Return what waits besides, at most so many."""
+        queue = self._queue
+        return [queue.popleft() for _ in range(min(most, len(queue)))]
 
 
 class Hub:
@@ -103,6 +149,7 @@ class Hub:
 
     def __init__(self, *, queue_messages: int = QUEUE_MESSAGES) -> None:
         self._limit = queue_messages
+        self.turns = Turns()
         self._takers: dict[str, set[Taker]] = {}
 
     @contextmanager
@@ -110,7 +157,7 @@ class Hub:
         self, topic: str = "live", wanted: Wanted | None = None
     ) -> Iterator[Subscription]:
         """Subscribe to a topic for as long as the context lasts."""
-        subscription = Subscription(wanted, self._limit)
+        subscription = Subscription(wanted, self._limit, self.turns)
         self.attach(topic, subscription)
         try:
             yield subscription

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 
 from app.domain import Float32Array, FloatArray, Profile, Readings
-from app.service.hub import Hub, Message
+from app.service.hub import Bell, Hub, Message, Turns
 
 TICK_SECONDS = 0.1
 QUEUE_FRAMES = 20
@@ -61,9 +61,9 @@ class Wish:
 class Viewer:
     """The frames of one viewer; those that it has no time for are left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, turns: Turns) -> None:
         self._queue: deque[bytes] = deque()
-        self._wake = asyncio.Event()
+        self._bell = Bell(turns)
         self._dropped = 0
 
     def put(self, frame: bytes) -> None:
@@ -72,7 +72,7 @@ class Viewer:
             self._queue.popleft()
             self._dropped += 1
         self._queue.append(frame)
-        self._wake.set()
+        self._bell.ring()
 
     def __aiter__(self) -> AsyncIterator[bytes | int]:
         return self
@@ -80,8 +80,7 @@ class Viewer:
     async def __anext__(self) -> bytes | int:
         """Return the next frame, or first how many were dropped before it."""
         while not self._queue:
-            self._wake.clear()
-            await self._wake.wait()
+            await self._bell.wait()
         if self._dropped:
             dropped, self._dropped = self._dropped, 0
             return dropped
@@ -101,7 +100,7 @@ class Signals:
     @contextmanager
     def watch(self, wish: Wish) -> Iterator[Viewer]:
         """Look for as long as the context lasts."""
-        viewer = Viewer()
+        viewer = Viewer(self._hub.turns)
         if wish not in self._viewers:
             for topic in wish.topics:
                 self._hub.attach(topic, self)

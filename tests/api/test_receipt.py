@@ -12,7 +12,7 @@ import uvicorn
 import websockets
 from fastapi import FastAPI
 
-from app.api import devices_socket
+from app.api import devices_socket, live
 from app.api.access import Caller
 from app.api.devices_socket import DeviceSocket
 from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
@@ -28,8 +28,17 @@ PER_KEY = 3
 PER_SECOND = 100_000
 
 
+async def endless() -> AsyncIterator[bytes]:
+    """Say more than lies between."""
+    while True:
+        yield b"data: %b\n\n" % bytes(2**20)
+
+
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer a request with the size of its body."""
+    """Answer a request with the size of its body; or without an end."""
+    if scope["path"] == "/endless":
+        await live.Events(endless(), send_timeout=SECONDS)(scope, receive, send)
+        return
     size, more = 0, True
     while more:
         message = await receive()
@@ -281,6 +290,21 @@ async def test_a_peer_that_takes_no_answer_is_not_read(place: Place):
                 async with asyncio.timeout(2 * SECONDS):
                     await writer.drain()
     assert sent < 40_000_000
+    writer.transport.abort()
+
+
+async def test_a_reader_of_a_stream_that_takes_nothing_is_cut(
+    place: Place, caplog: pytest.LogCaptureFixture
+):
+    _, writer = await place.open()
+    writer.write(b"GET /endless HTTP/1.1\r\nhost: here\r\n\r\n")
+    there = place.server.server_state.connections
+    async with asyncio.timeout(5):
+        while not there:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        while there:  # noqa: ASYNC110 - nor for this
+            await asyncio.sleep(0.01)
+    assert caplog.text == ""
     writer.transport.abort()
 
 

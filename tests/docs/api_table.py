@@ -22,7 +22,8 @@ every field with examples, `GET /asyncapi.json` the [device socket](protocol.md)
 - Bodies and answers are JSON; times are RFC 3339, UTC, with microseconds. An unknown
   field or query parameter is refused, 422.
 - Lists are `{"items": [...], "next_cursor": "..." or null}` and take `limit` and
-  `cursor`.
+  `cursor`. `GET /events` has `last_cursor`, too: where the page ends, also when nothing
+  follows yet; ask with it again for what is new.
 - Limits are told where they are met: 422 and 413 say the bound, and every answer to a
   key has `RateLimit-Policy` and `RateLimit` (how many requests are left, in how many
   seconds all are there again). Beyond it: 429 with `Retry-After`
