@@ -70,6 +70,14 @@ class RetrainBody(Body):
     unknown_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.05, description="Share of right answers that may be called unknown."
     )
+    budget: Annotated[float, Field(gt=0, le=0.5)] = Field(
+        default=0.05,
+        description="Of false promotions, over any number of equally good challengers.",
+    )
+    margin: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.05,
+        description="By how much accuracy a fresher challenger may not be worse.",
+    )
 
 
 class ProfileBody(Body):

@@ -3,7 +3,7 @@
 import { atClock, atDay, element, make, percent, sentence } from "./words.js";
 
 const BARS = 10;
-const VERDICTS = { promote: "promoted", hold: "held", reject: "rejected", not_enough_evidence: "not enough evidence" };
+const VERDICTS = { promote: "promoted", refresh: "refreshed", hold: "held", reject: "rejected", not_enough_evidence: "not enough evidence" };
 
 /** Bars: share of right answers among the labelled events that each version predicted. */
 export function showBars(accuracy, champion) {

@@ -4,7 +4,7 @@ import { hueOf } from "./colour.js";
 import { button, make, number, percent, sentence } from "./words.js";
 
 const VERDICTS = {
-  promote: "is the better bet", hold: "was not chosen", reject: "is worse", not_enough_evidence: "cannot be told from the champion yet",
+  promote: "is better", refresh: "is no worse and fresher", hold: "was not chosen", reject: "is worse", not_enough_evidence: "cannot be told from the champion yet",
 };
 const SCORES = [["f1", "F1"], ["recall", "Recall"], ["precision", "Precision"]];
 

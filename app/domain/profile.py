@@ -39,6 +39,11 @@ class RetrainPolicy:
         Whether a challenger that earned it becomes champion by itself.
     unknown_rate : float in (0, 0.5]
         Share of right answers that may be called unknown.
+    budget : float in (0, 0.5]
+        Probability that any of an endless sequence of challengers that are as good as
+        the champion is promoted as better.
+    margin : float in [0, 0.5]
+        By how much less accuracy a challenger that knows more may not be.
     """
 
     every_labels: int | None = 20
@@ -47,6 +52,8 @@ class RetrainPolicy:
     estimator: str = "auto"
     promote: str = "auto"
     unknown_rate: float = 0.05
+    budget: float = 0.05
+    margin: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ are served as they were judged.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -41,6 +41,11 @@ class Champion:
     def learnt(self) -> frozenset[UUID]:
         """Events that it learnt from before it was judged."""
         return self.manifest.judged_without
+
+    @property
+    def listed(self) -> frozenset[UUID]:
+        """Events that it learnt from or was judged by."""
+        return self.learnt | {event for event, _ in self.manifest.holdout}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +83,7 @@ def challenge(
     progress: Progress,
     champion: Champion | None = None,
     parent_state: bytes | None = None,
-    policy: Policy | None = None,
+    looks: int = 1,
 ) -> Challenger:
     """Train one challenger and judge it against the champion.
 
@@ -93,7 +98,8 @@ def challenge(
     champion : Champion, optional
     parent_state : bytes, optional
         Verified state of the incremental parent.
-    policy : Policy, optional
+    looks : int > 0
+        Which challenger this is since a champion was last found better.
 
     Raises
     ------
@@ -130,15 +136,23 @@ def challenge(
     progress(f"judging on {len(holdout)} held-out events", 0.9)
     listed = manifest(dataset, parts, trained.feature_set)
     report = evaluate(Model.load(onnx, card), holdout)
-    theirs = _champion(champion, profile, dataset, holdout)
+    fresh = train.take(()) if champion is None else train.without(champion.listed)
+    theirs = _champion(champion, profile, dataset, holdout, fresh)
     ours = Candidate(
         report,
         len(train),
         _groups(train),
         trained.search.get(trained.name),
         new_rows=0 if champion is None else len(train.without(champion.learnt)),
+        fresh=trained.unseen,
     )
-    decision = decide(theirs, ours, policy or Policy(online=profile.is_online))
+    asked = profile.retrain
+    decision = decide(
+        theirs,
+        ours,
+        Policy(asked.budget, asked.margin, profile.is_online, looks),
+        dict(zip(holdout.events, _pairs(holdout), strict=True)),
+    )
     if kind == FULL:
         sharpness = trained.sharpness
         again = train_full(
@@ -165,12 +179,20 @@ def best(challengers: Sequence[Challenger]) -> Challenger | None:
     )
 
 
+def _pairs(rows: Dataset) -> Iterator[tuple[str, str]]:
+    return zip(rows.devices, rows.labels, strict=True)
+
+
 def _groups(rows: Dataset) -> frozenset[tuple[str, str]]:
-    return frozenset(zip(rows.devices, rows.labels, strict=True))
+    return frozenset(_pairs(rows))
 
 
 def _champion(
-    champion: Champion | None, profile: Profile, dataset: Dataset, holdout: Dataset
+    champion: Champion | None,
+    profile: Profile,
+    dataset: Dataset,
+    holdout: Dataset,
+    fresh: Dataset,
 ) -> Candidate | None:
     """Judge the champion's judged model on hold-out rows that it was not trained on."""
     if champion is None:
@@ -189,7 +211,12 @@ def _champion(
             sharpness=recipe.sharpness,
         )
         model = Model.load(*export(judged, profile, learnt))
-    return Candidate(evaluate(model, unseen), len(known), _groups(learnt))
+    return Candidate(
+        evaluate(model, unseen),
+        len(known),
+        _groups(learnt),
+        fresh=evaluate(model, fresh).correct,
+    )
 
 
 def _quiet(_: str, __: float) -> None:
@@ -245,4 +272,5 @@ def _story(
         "verdict": decision.verdict,
         "reason": decision.reason,
         "numbers": decision.numbers,
+        "floors": [floor.to_json() for floor in decision.floors],
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,8 @@ class Trained:
         Where rows lie among what was learnt; None: nothing is far.
     rule : Rule or None
         When a window is unknown, if there were rows to find that out.
+    unseen : mapping of event to bool
+        Whether a model without a row was right on it; of some rows, or none.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Trained:
     sharpness: float = 1.0
     space: Space | None = None
     rule: Rule | None = None
+    unseen: Mapping[UUID, bool] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -155,6 +159,7 @@ def train_full(
         sharpness=sharpness,
         space=space,
         rule=rule,
+        unseen={} if asked is None else asked.by_event,
     )
 
 
@@ -221,6 +226,7 @@ class Unseen:
 
     Parameters
     ----------
+    events : tuple, one of each row
     right : bool array (n_rows,)
     said : list of float arrays (n_classes,), one for each row that was told
         Probabilities, that of the true class first.
@@ -228,9 +234,15 @@ class Unseen:
         Which rows these are.
     """
 
+    events: tuple[UUID, ...]
     right: NDArray[np.bool_]
     said: list[FloatArray]
     told: list[int]
+
+    @property
+    def by_event(self) -> dict[UUID, bool]:
+        """Whether a model was right, by event."""
+        return dict(zip(self.events, self.right.tolist(), strict=True))
 
 
 def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, Unseen]:
@@ -272,7 +284,7 @@ def _out_of_fold(rows: Dataset, spec: EstimatorSpec, seed: int) -> Unseen:
             if label in modes.classes:
                 told.append(np.roll(row, -modes.classes.index(label)))
                 at.append(int(i))
-    return Unseen(right, told, at)
+    return Unseen(rows.events, right, told, at)
 
 
 def _rule(rows: Dataset, unseen: Unseen, sharpness: float, rate: float) -> Rule | None:

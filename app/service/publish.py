@@ -27,6 +27,8 @@ class Material:
     parent : ModelVersion or None
         Where an incremental challenger goes on from.
     served_digests : mapping of event to the features digest it was served with
+    looks : int >= 0
+        Challengers that were judged since one was last found better.
     """
 
     profile: Profile
@@ -34,6 +36,7 @@ class Material:
     champion: ModelVersion | None
     parent: ModelVersion | None
     served_digests: Mapping[UUID, str]
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

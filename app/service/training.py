@@ -96,6 +96,7 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
         served_digests=await events.features_digests(
             conn, [r.event for r in sample], _feature_set(champion)
         ),
+        looks=await models.looks(conn, profile.name),
     )
 
 
@@ -127,6 +128,7 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
                     progress=progress.part(begin, begin + share, f"{kind}: "),
                     champion=champion,
                     parent_state=state if kind == INCREMENTAL else None,
+                    looks=material.looks + i + 1,
                 )
             )
         except CannotLearn as error:

@@ -44,7 +44,7 @@ model_versions = Table(
     Index("ix_model_versions_profile_version", "profile", "version"),
     CheckConstraint("kind IN ('full', 'incremental', 'imported')", name="kind"),
     CheckConstraint(
-        "verdict IN ('promote', 'hold', 'reject', 'not_enough_evidence')",
+        "verdict IN ('promote', 'refresh', 'hold', 'reject', 'not_enough_evidence')",
         name="verdict",
     ),
     CheckConstraint("artefact_sha256 ~ '^[0-9a-f]{64}$'", name="artefact_sha256"),

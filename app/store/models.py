@@ -18,6 +18,7 @@ from sqlalchemy import (
     case,
     cast,
     exists,
+    func,
     insert,
     select,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "get",
     "history",
     "list_",
+    "looks",
     "newest_state",
     "promote",
     "rollback",
@@ -62,7 +64,7 @@ class NewVersion:
         Names of files in `Artefacts`; the second only where training can go on.
     card : JSON object
         What a serving process needs besides the file.
-    verdict : {"promote", "hold", "reject", "not_enough_evidence"}
+    verdict : {"promote", "refresh", "hold", "reject", "not_enough_evidence"}
     trained_through : datetime, aware, UTC, or None
     """
 
@@ -172,6 +174,18 @@ async def newest_state(conn: AsyncConnection, profile: str) -> ModelVersion | No
         )
     ).one_or_none()
     return None if row is None else _version(row)
+
+
+async def looks(conn: AsyncConnection, profile: str) -> int:
+    """Count the versions judged since one was last found better, or since the first."""
+    v = model_versions.c
+    better = select(func.max(v.version)).where(_of(profile), v.verdict == "promote")
+    query = select(func.count()).where(
+        _of(profile),
+        v.kind != "imported",
+        v.version > func.coalesce(better.scalar_subquery(), 0),
+    )
+    return int(await conn.scalar(query) or 0)
 
 
 def _of(profile: str) -> ColumnElement[bool]:

@@ -27,15 +27,16 @@ def paired(wins, losses, both=20):
 @pytest.mark.parametrize(
     ("wins", "losses", "n_train", "verdict"),
     [
-        (5, 0, 100, "promote"),
-        (4, 0, 100, "not_enough_evidence"),
+        (6, 0, 100, "promote"),
+        (5, 0, 100, "not_enough_evidence"),
         (0, 5, 200, "reject"),
-        (12, 4, 100, "promote"),
-        (8, 5, 100, "hold"),
-        (3, 3, 109, "hold"),
-        (3, 3, 110, "promote"),
-        (0, 0, 110, "promote"),
-        (3, 4, 200, "hold"),
+        (14, 4, 100, "promote"),
+        (12, 4, 100, "hold"),
+        (4, 4, 110, "hold"),
+        (4, 4, 149, "hold"),
+        (4, 4, 150, "refresh"),
+        (0, 0, 150, "refresh"),
+        (4, 5, 200, "hold"),
         (0, 0, 100, "not_enough_evidence"),
     ],
 )
@@ -53,8 +54,8 @@ def test_a_new_device_or_class_is_fresh_whatever_the_number_of_rows():
     groups = [("d1", "fist")]
     old = candidate(champion, groups=groups)
     new = candidate(challenger, groups=[*groups, ("d2", "fist")])
-    assert decide(old, new).promotes
-    assert not decide(old, new, Policy(fresh=False)).promotes
+    assert decide(old, new).verdict == "refresh"
+    assert not decide(old, old).promotes
 
 
 def test_online_one_new_row_is_fresh_but_never_worse():
@@ -64,6 +65,91 @@ def test_online_one_new_row_is_fresh_but_never_worse():
     assert decide(champion, replace(challenger, new_rows=1), policy).promotes
     champion, challenger = map(candidate, paired(1, 2))
     assert not decide(champion, replace(challenger, new_rows=1), policy).promotes
+
+
+def test_a_tenth_more_rows_must_be_shown_to_be_no_worse_by_the_margin():
+    alike = candidate([1] * 199 + [0]), candidate([1] * 199 + [0], 110)
+    got = decide(*alike)
+    assert got.verdict == "refresh"
+    assert "it is not worse by 0.05 (p = 0.000588)" in got.reason
+    assert not decide(*alike, Policy(margin=0.0)).promotes
+    champion, challenger = paired(20, 20, both=160)
+    assert not decide(candidate(champion), candidate(challenger, 110)).promotes
+
+
+def test_new_rows_that_only_the_challenger_knows_are_reason_enough_to_refresh():
+    champion, challenger = map(candidate, paired(1, 1))
+    challenger = replace(challenger, n_train=110)
+    new = [UUID(int=1000 + i) for i in range(10)]
+    seen = replace(champion, fresh=dict.fromkeys(new, False))
+    assert decide(seen, challenger).verdict == "not_enough_evidence"
+    learns = replace(challenger, fresh=dict.fromkeys(new, True))
+    got = decide(seen, learns)
+    assert got.verdict == "refresh"
+    assert "of 10 new rows 10 against 0" in got.reason
+    lost = candidate(paired(1, 2)[0]), candidate(paired(1, 2)[1])
+    seen, learns = (
+        replace(one, report=r.report)
+        for one, r in zip((seen, learns), lost, strict=True)
+    )
+    assert not decide(seen, learns).promotes
+
+
+def worse_on(which, both=60, gained=9, lost=7):
+    """Better on balance, but `which` of (device, class) is lost."""
+    champion = [1] * both + [0] * gained + [1] * lost
+    challenger = [1] * both + [1] * gained + [0] * lost
+    places = [("d1", "fist")] * (both + gained) + [which] * lost
+    where = {UUID(int=i): place for i, place in enumerate(places)}
+    return candidate(champion, groups={*places}), candidate(challenger, 200), where
+
+
+@pytest.mark.parametrize(
+    ("which", "named"),
+    [(("d1", "wave"), "class 'wave'"), (("d2", "fist"), "device 'd2'")],
+)
+def test_a_loss_on_a_class_or_device_is_held_and_named(which, named):
+    champion, challenger, where = worse_on(which)
+    assert decide(champion, challenger).verdict == "refresh"
+    got = decide(champion, challenger, where=where)
+    assert got.verdict == "hold"
+    assert f"of 7 held-out events of {named} the challenger alone is right on 0, " in (
+        got.reason
+    )
+    assert "the champion alone on 7 (p = 0.00781 <= 0.0" in got.reason
+    assert got.floors[0].to_json()["losses"] == 7
+
+
+def test_a_class_that_the_champion_never_saw_is_no_floor():
+    champion, challenger, where = worse_on(("d1", "wave"))
+    champion = replace(champion, groups=frozenset({("d1", "fist")}))
+    assert decide(champion, challenger, where=where).floors == ()
+
+
+def test_whatever_is_worse_on_gold_is_rejected():
+    champion, challenger = paired(9, 0)
+    old = replace(candidate(champion), gold=candidate([1] * 10).report)
+    new = replace(candidate(challenger), gold=candidate([1] * 9 + [0]).report)
+    got = decide(old, new)
+    assert got.verdict == "reject"
+    assert "of 10 gold events the challenger alone is right on 0, the champion" in (
+        got.reason
+    )
+    assert decide(old, replace(new, gold=old.gold)).verdict == "promote"
+    assert decide(replace(old, gold=None), new).verdict == "promote"
+
+
+def test_of_a_sequence_of_equal_models_any_is_promoted_within_the_budget():
+    random = np.random.default_rng(1)
+    promoted = 0
+    for _ in range(300):
+        right = random.random((21, 80)) < 0.8
+        champion = candidate(right[0])
+        promoted += any(
+            decide(champion, candidate(one), Policy(looks=look)).promotes
+            for look, one in enumerate(right[1:], 1)
+        )
+    assert promoted <= 15
 
 
 def test_only_events_that_both_answered_are_compared():
