@@ -97,6 +97,8 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/profiles/{name}/history"): VIEWER,
     ("GET", "/profiles/{name}/status"): VIEWER,
     ("GET", "/profiles/{name}/drift"): VIEWER,
+    ("GET", "/profiles/{name}/gold"): VIEWER,
+    ("POST", "/profiles/{name}/gold"): OPERATOR,
     ("POST", "/profiles/{name}/rollback"): OPERATOR,
     ("GET", "/profiles/{name}/detectors"): VIEWER,
     ("GET", "/profiles/{name}/detectors/history"): VIEWER,
@@ -229,8 +231,7 @@ async def authenticate(state: State, connection: HTTPConnection) -> Caller:
 
 def caller(key: Key) -> Caller:
     """Say who the holder of a key is."""
-    name = key.name or f"key {key.id}"
-    return Caller(str(key.id), name, Role(key.role), key.device)
+    return Caller(str(key.id), key.name or f"key {key.id}", Role(key.role), key.device)
 
 
 def authorize(rule: Rule, who: Caller, parameters: Mapping[str, str]) -> None:

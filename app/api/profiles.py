@@ -78,6 +78,11 @@ class RetrainBody(Body):
         default=0.05,
         description="By how much accuracy a fresher challenger may not be worse.",
     )
+    key_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.3,
+        description="Most that one key's labels may weigh of a class that at least "
+        "1 / key_share keys label.",
+    )
 
 
 class ProfileBody(Body):

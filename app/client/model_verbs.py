@@ -70,6 +70,19 @@ class ModelVerbs:
         return Call("POST", "/retrain", {"json": {"profile": profile, **how}})
 
     @verb
+    def mark_gold(
+        self, profile: str, events: Sequence[str], *, gold: bool = True
+    ) -> Call[dict[str, Any]]:
+        """Put labelled events into the gold set, which no model learns, or take out."""
+        said = {"json": {"events": list(events), "gold": gold}}
+        return Call("POST", place("profiles", profile, "gold"), said)
+
+    @listing
+    def gold(self, profile: str) -> Pages[dict[str, Any]]:
+        """Read the gold set of a profile with its frozen labels."""
+        return Pages(place("profiles", profile, "gold"))
+
+    @verb
     def job(self, job: int | str) -> Call[shapes.Job]:
         """Read how a job stands."""
         return Call("GET", place("jobs", job))

@@ -52,6 +52,8 @@ class LabelledWindow:
     label: str
     pre_roll: int = 0
     post_roll: int = 0
+    by: str = ""
+    """Who said so."""
 
 
 class Role(StrEnum):

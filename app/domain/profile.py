@@ -44,6 +44,9 @@ class RetrainPolicy:
         the champion is promoted as better.
     margin : float in [0, 0.5]
         By how much less accuracy a challenger that knows more may not be.
+    key_share : float in (0, 1]
+        Most of the training weight of a class that one key's labels may have, where
+        enough keys label the class.
     """
 
     every_labels: int | None = 20
@@ -54,6 +57,7 @@ class RetrainPolicy:
     unknown_rate: float = 0.05
     budget: float = 0.05
     margin: float = 0.05
+    key_share: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

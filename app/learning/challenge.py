@@ -10,7 +10,7 @@ are served as they were judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -84,6 +84,7 @@ def challenge(
     champion: Champion | None = None,
     parent_state: bytes | None = None,
     looks: int = 1,
+    gold: Sequence[LabelledWindow] = (),
 ) -> Challenger:
     """Train one challenger and judge it against the champion.
 
@@ -100,6 +101,8 @@ def challenge(
         Verified state of the incremental parent.
     looks : int > 0
         Which challenger this is since a champion was last found better.
+    gold : labelled windows, none of `rows`
+        Nobody learns them; whoever is worse on them is rejected.
 
     Raises
     ------
@@ -110,7 +113,10 @@ def challenge(
     """
     progress(f"features of {len(rows)} labelled windows", 0.0)
     few = kind == FULL and len(rows) <= CONVOLVED_ROWS
-    dataset = build(profile, rows, features.CONVOLVED if few else features.PLAIN)
+    reads = features.CONVOLVED if few else features.PLAIN
+    share = profile.retrain.key_share
+    dataset = build(profile, rows, reads).weighed(share)
+    chosen = build(profile, gold, reads)
     parts = split(dataset)
     train, holdout = dataset.take(parts.train), dataset.take(parts.holdout)
     estimator = profile.retrain.estimator
@@ -134,10 +140,11 @@ def challenge(
     progress("exporting", 0.85)
     onnx, card = export(trained, profile, train, holdout)
     progress(f"judging on {len(holdout)} held-out events", 0.9)
-    listed = manifest(dataset, parts, trained.feature_set)
-    report = evaluate(Model.load(onnx, card), holdout)
+    listed = manifest(dataset, parts, trained.feature_set, share)
+    judged = Model.load(onnx, card)
+    report = evaluate(judged, holdout)
     fresh = train.take(()) if champion is None else train.without(champion.listed)
-    theirs = _champion(champion, profile, dataset, holdout, fresh)
+    theirs = _champion(champion, profile, dataset, _Judges(holdout, fresh, chosen))
     ours = Candidate(
         report,
         len(train),
@@ -145,6 +152,7 @@ def challenge(
         trained.search.get(trained.name),
         new_rows=0 if champion is None else len(train.without(champion.learnt)),
         fresh=trained.unseen,
+        gold=evaluate(judged, chosen) if len(chosen) else None,
     )
     asked = profile.retrain
     decision = decide(
@@ -165,7 +173,7 @@ def challenge(
             onnx, card = served[0], replace(served[1], rule=trained.rule)
             listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
     card = card.with_unknown_below(report.unknown_below)
-    story = _story(kind, trained, train, report, theirs, decision, listed)
+    story = _story(kind, trained, train, ours, theirs, decision, listed)
     return Challenger(kind, onnx, card, listed, story, decision, trained.state)
 
 
@@ -187,20 +195,31 @@ def _groups(rows: Dataset) -> frozenset[tuple[str, str]]:
     return frozenset(_pairs(rows))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judges:
+    """What judges a champion; rows that it was trained on are left out."""
+
+    holdout: Dataset
+    fresh: Dataset
+    gold: Dataset
+
+
 def _champion(
-    champion: Champion | None,
-    profile: Profile,
-    dataset: Dataset,
-    holdout: Dataset,
-    fresh: Dataset,
+    champion: Champion | None, profile: Profile, dataset: Dataset, judges: _Judges
 ) -> Candidate | None:
     """Judge the champion's judged model on hold-out rows that it was not trained on."""
     if champion is None:
         return None
     known = dict(champion.manifest.train)
-    unseen = holdout.without(known)
     learnt = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
-    learnt = replace(learnt, labels=tuple(known[e] for e in learnt.events))
+    weighing = champion.manifest.weighing
+    learnt = replace(
+        learnt,
+        labels=tuple(known[e] for e in learnt.events),
+        weights=()
+        if weighing is None
+        else tuple(weighing.rows.get(e, 1.0) for e in learnt.events),
+    )
     model, recipe = champion.model, champion.manifest.refitted
     if recipe is not None and len(learnt.classes) > 1:
         judged = train_full(
@@ -212,10 +231,11 @@ def _champion(
         )
         model = Model.load(*export(judged, profile, learnt))
     return Candidate(
-        evaluate(model, unseen),
+        evaluate(model, judges.holdout.without(known)),
         len(known),
         _groups(learnt),
-        fresh=evaluate(model, fresh).correct,
+        fresh=evaluate(model, judges.fresh).correct,
+        gold=evaluate(model, judges.gold.without(known)) if len(judges.gold) else None,
     )
 
 
@@ -239,15 +259,14 @@ def _story(
     kind: str,
     trained: Trained,
     train: Dataset,
-    report: Report,
+    ours: Candidate,
     champion: Candidate | None,
     decision: Decision,
     listed: Manifest,
 ) -> dict[str, object]:
     through: datetime | None = max(train.at, default=None)
-    compared: Mapping[str, object] | None = (
-        None if champion is None else champion.report.to_json()
-    )
+    report = ours.report
+    theirs = (None, None) if champion is None else (champion.report, champion.gold)
     return {
         "kind": kind,
         "estimator": trained.name,
@@ -268,9 +287,15 @@ def _story(
         "sharpness": trained.sharpness,
         "unknown": _unknown(trained, report),
         "holdout": report.to_json(),
-        "champion_holdout": compared,
+        "champion_holdout": _told(theirs[0]),
+        "gold": _told(ours.gold),
+        "champion_gold": _told(theirs[1]),
         "verdict": decision.verdict,
         "reason": decision.reason,
         "numbers": decision.numbers,
         "floors": [floor.to_json() for floor in decision.floors],
     }
+
+
+def _told(report: Report | None) -> dict[str, object] | None:
+    return None if report is None else report.to_json()

@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from app import features
 from app.domain import Float32Array, Json, LabelledWindow, Profile
+from app.learning.weights import Weighing, shares, weigh_keys
 
 HOLDOUT_SHARE = 0.15
 HOLDOUT_PER_DEVICE = 200
@@ -45,6 +46,10 @@ class Dataset:
     features : float32 array (n_rows, n_features)
     rolls : (int, int), in readings
         The pre-roll and post-roll that most windows have.
+    keys : tuple of str, one per row
+        Who labelled it; "" if nobody knows.
+    weights : tuple of float > 0, one per row, or ()
+        What a row counts; (): all the same.
     """
 
     profile: str
@@ -56,6 +61,8 @@ class Dataset:
     labels: tuple[str, ...]
     features: Float32Array
     rolls: tuple[int, int] = (0, 0)
+    keys: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.events)
@@ -78,7 +85,15 @@ class Dataset:
             tuple(self.labels[i] for i in chosen),
             self.features[np.array(chosen, dtype=np.int64)],
             self.rolls,
+            tuple(self.keys[i] for i in chosen) if self.keys else (),
+            tuple(self.weights[i] for i in chosen) if self.weights else (),
         )
+
+    def weighed(self, share: float) -> Dataset:
+        """Return the rows with weights that cap each key's share of a class."""
+        if not self.keys:
+            return self
+        return replace(self, weights=weigh_keys(self.labels, self.keys, share))
 
     def table(self, feature_set: str) -> Float32Array:
         """Return the columns of a feature set that is no wider than the dataset."""
@@ -121,6 +136,7 @@ def build(
         labels=tuple(r.label for r in ordered),
         features=table,
         rolls=_usual((r.pre_roll, r.post_roll) for r in ordered),
+        keys=tuple(r.by for r in ordered),
     )
 
 
@@ -187,6 +203,8 @@ class Manifest:
     refitted : Recipe or None
         Set when the served model was fitted once more, on `train` and `holdout`, after
         the model of `train` alone had been judged.
+    weighing : Weighing or None
+        What rows counted, if not all the same.
     """
 
     profile: str
@@ -195,6 +213,7 @@ class Manifest:
     train: tuple[tuple[UUID, str], ...]
     holdout: tuple[tuple[UUID, str], ...]
     refitted: Recipe | None = None
+    weighing: Weighing | None = None
 
     @property
     def judged_without(self) -> frozenset[UUID]:
@@ -210,47 +229,56 @@ class Manifest:
             "train": [[str(e), y] for e, y in self.train],
             "holdout": [[str(e), y] for e, y in self.holdout],
             "refitted": None if self.refitted is None else asdict(self.refitted),
+            "weighing": None if self.weighing is None else self.weighing.to_json(),
             "digest": self.digest,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> Manifest:
         """Read what `to_json` wrote."""
-        again = data.get("refitted")
-        if again is not None:
-            again = Recipe(
-                str(again["estimator"]),
-                int(again["seed"]),
-                float(again.get("sharpness", 1.0)),
-            )
+        again, weighing = data.get("refitted"), data.get("weighing")
         return cls(
             str(data["profile"]),
             str(data["feature_set"]),
             str(data["rule"]),
             tuple((UUID(e), str(y)) for e, y in data["train"]),
             tuple((UUID(e), str(y)) for e, y in data["holdout"]),
-            again,
+            None if again is None else Recipe(**again),
+            None if weighing is None else Weighing.from_json(weighing),
         )
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rows: the same events, labels and parts, the same digest."""
+        """SHA-256 of the rows: the same events, labels, parts and weights, the same."""
+        said: list[object] = [
+            self.profile,
+            self.feature_set,
+            self.rule,
+            [[e.hex, y] for e, y in self.train],
+            [[e.hex, y] for e, y in self.holdout],
+        ]
+        if self.weighing is not None:
+            said.append(self.weighing.to_json()["rows"])
         text = json.dumps(
-            [
-                self.profile,
-                self.feature_set,
-                self.rule,
-                [[e.hex, y] for e, y in self.train],
-                [[e.hex, y] for e, y in self.holdout],
-            ],
+            said,
+            sort_keys=True,
             ensure_ascii=True,
             separators=(",", ":"),
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def manifest(dataset: Dataset, parts: Split, feature_set: str) -> Manifest:
+def manifest(
+    dataset: Dataset, parts: Split, feature_set: str, key_share: float = 1.0
+) -> Manifest:
     """Write down which rows a training uses, and for what."""
+    weighing = None
+    if dataset.weights:
+        weighing = Weighing(
+            key_share,
+            dict(zip(dataset.events, dataset.weights, strict=True)),
+            shares(dataset.labels, dataset.keys, dataset.weights),
+        )
 
     def listed(rows: NDArray[np.int64]) -> tuple[tuple[UUID, str], ...]:
         return tuple((dataset.events[i], dataset.labels[i]) for i in rows)
@@ -261,4 +289,5 @@ def manifest(dataset: Dataset, parts: Split, feature_set: str) -> Manifest:
         parts.rule,
         listed(parts.train),
         listed(parts.holdout),
+        weighing=weighing,
     )

@@ -24,8 +24,9 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
 
+from app.domain import Float32Array, FloatArray
 from app.learning.catalogue import EstimatorSpec
 from app.learning.dataset import Dataset
 from app.learning.ridge import SoftRidge
@@ -204,6 +205,33 @@ def find_modes(rows: Dataset, by_device: bool) -> Modes:
             own |= mine
     shared = {("", y) for (d, y) in pairs if (d, y) not in own}
     return Modes(tuple(sorted(own | shared)), classes)
+
+
+def fit_weighed(
+    estimator: Any,
+    table: Float32Array,
+    target: np.ndarray[Any, np.dtype[np.int64]],
+    weights: FloatArray,
+) -> Any:
+    """Fit an estimator of `make` to rows that count differently; returns it.
+
+    Linear discriminants know no weights: their rows are repeated, to a quarter exact.
+    """
+    if isinstance(estimator, VotingClassifier):
+        estimator.le_ = LabelEncoder().fit(target)
+        estimator.classes_ = estimator.le_.classes_
+        numbers = estimator.le_.transform(target)
+        estimator.estimators_ = [
+            fit_weighed(member, table, numbers, weights)
+            for _, member in estimator.estimators
+        ]
+        return estimator
+    if not isinstance(estimator, Pipeline):
+        return estimator.fit(table, target, sample_weight=weights)
+    if isinstance(estimator.named_steps["linear"], LinearDiscriminantAnalysis):
+        times = np.maximum(1, np.rint(4.0 * weights)).astype(int)
+        return estimator.fit(np.repeat(table, times, axis=0), np.repeat(target, times))
+    return estimator.fit(table, target, linear__sample_weight=weights)
 
 
 def weigh(rows: Dataset, modes: Modes) -> Weights:

@@ -105,7 +105,8 @@ def _with_trees(linear: Any, rows: Dataset, modes: Modes, seed: int) -> Average:
     newest = rows.take(range(max(0, len(rows) - RECENT), len(rows)))
     target = modes.numbers(newest)
     weights = {i: w for i, w in weigh(newest, modes).items() if i in set(target)}
-    trees = recent_trees(seed, weights).fit(newest.features, target)
+    counts = np.array(newest.weights) if newest.weights else None
+    trees = recent_trees(seed, weights).fit(newest.features, target, counts)
     return Average([linear, trees], len(modes.names))
 
 
@@ -177,6 +178,8 @@ def _advance(
     target = modes.numbers(rows)
     by_mode = weigh(rows, modes)
     weight = np.array([by_mode[int(m)] for m in target])
+    if rows.weights:
+        weight *= np.array(rows.weights)
     table = fitted[:-1].transform(rows.features)
     for _ in range(epochs):
         replayed = random.choice(old, min(len(old), times * len(new)), replace=False)

@@ -43,11 +43,18 @@ class SoftRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(self, weights: dict[int, float] | None = None) -> None:
         self.weights = weights
 
-    def fit(self, table: FloatArray, target: NDArray[np.int64]) -> SoftRidge:
+    def fit(
+        self,
+        table: FloatArray,
+        target: NDArray[np.int64],
+        sample_weight: FloatArray | None = None,
+    ) -> SoftRidge:
         """Fit scores, penalty and scale to rows (n, n_features) and classes (n,)."""
         self.classes_, number = np.unique(target, return_inverse=True)
         truth = np.eye(len(self.classes_))[number]
         weight = np.array([(self.weights or {}).get(int(t), 1.0) for t in target])
+        if sample_weight is not None:
+            weight *= sample_weight
         ridge = RidgeCV(
             PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True
         ).fit(table, truth, sample_weight=weight)

@@ -21,7 +21,7 @@ from app.errors import CannotLearn
 from app.learning.calibration import calibrate, sharpened
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
 from app.learning.dataset import Dataset
-from app.learning.estimators import Modes, find_modes, make, weigh
+from app.learning.estimators import Modes, find_modes, fit_weighed, make, weigh
 from app.learning.evidence import chance
 from app.learning.novelty import find_space
 from app.learning.space import Space
@@ -199,7 +199,10 @@ def require_classes(rows: Dataset) -> None:
 
 def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
     estimator = make(spec, seed, weigh(rows, modes))
-    return estimator.fit(rows.table(spec.feature_set), modes.numbers(rows))
+    table, target = rows.table(spec.feature_set), modes.numbers(rows)
+    if rows.weights:
+        return fit_weighed(estimator, table, target, np.array(rows.weights))
+    return estimator.fit(table, target)
 
 
 def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray:

@@ -29,6 +29,8 @@ class Material:
     served_digests : mapping of event to the features digest it was served with
     looks : int >= 0
         Challengers that were judged since one was last found better.
+    gold : labelled windows
+        Judges that nobody learns from.
     """
 
     profile: Profile
@@ -37,6 +39,7 @@ class Material:
     parent: ModelVersion | None
     served_digests: Mapping[UUID, str]
     looks: int = 0
+    gold: Sequence[LabelledWindow] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

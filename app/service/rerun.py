@@ -242,7 +242,7 @@ async def answer_again(
     progress("reading labelled windows", 0.6)
     learnt = side.learnt | against.learnt
     async with engine.connect() as conn:
-        rows = await labels.rows(conn, profile.name)
+        rows = await labels.rows(conn, profile.name, with_gold=True)
         fresh = [r for r in rows if r.event not in learnt and r.label != NOTHING]
         served = (
             await events.first_labels(conn, [r.event for r in fresh])

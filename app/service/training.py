@@ -29,7 +29,7 @@ from app.service.progress import Progress
 from app.service.publish import Learnt, Material, keep, publish, publish_nothing
 from app.service.retrain import asked_for, require_retrain
 from app.service.skew import SKEW_SAMPLE, require_no_skew
-from app.store import events, labels, models, profiles
+from app.store import events, gold, labels, models, profiles
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion
@@ -96,6 +96,7 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
         served_digests=await events.features_digests(
             conn, [r.event for r in sample], _feature_set(champion)
         ),
+        gold=await gold.rows(conn, profile.name),
         looks=await models.looks(conn, profile.name),
     )
 
@@ -129,6 +130,7 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
                     champion=champion,
                     parent_state=state if kind == INCREMENTAL else None,
                     looks=material.looks + i + 1,
+                    gold=material.gold,
                 )
             )
         except CannotLearn as error:

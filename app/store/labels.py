@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Label, LabelledWindow
 from app.errors import InvalidInput, NotFound
+from app.store import gold
 from app.store.arrays import unpack_values
 from app.store.engine import notify
 from app.store.tables import events, labels
@@ -110,6 +111,7 @@ async def rows(
     as_of: datetime | None = None,
     *,
     newest: int | None = None,
+    with_gold: bool = False,
 ) -> list[LabelledWindow]:
     """Return what a model of a profile can be trained on.
 
@@ -119,6 +121,8 @@ async def rows(
         The labels as known then; None: as known now.
     newest : int > 0 or None
         Only so many events, those that were labelled last; None: all.
+    with_gold : bool
+        Whether events of the gold set too, which no model may be trained on.
 
     Returns
     -------
@@ -127,7 +131,7 @@ async def rows(
     """
     e, said = events.c, labels.c
     known = (
-        select(said.event, said.label, said.id.label("said"))
+        select(said.event, said.label, said.by, said.id.label("said"))
         .ext(distinct_on(said.event))
         .join(events, e.id == said.event)
         .where(e.profile == profile)
@@ -147,10 +151,13 @@ async def rows(
             e.pre_roll,
             e.post_roll,
             counts.c.label,
+            counts.c.by,
         )
         .join(counts, counts.c.event == e.id)
         .where(counts.c.label != "")
     )
+    if not with_gold:
+        wanted = wanted.where(e.id.not_in(gold.marked(profile, as_of)))
     if newest is not None:
         last = wanted.order_by(counts.c.said.desc()).limit(newest).subquery("last")
         wanted = select(last)
@@ -166,6 +173,7 @@ async def rows(
             row.label,
             row.pre_roll,
             row.post_roll,
+            row.by,
         )
         for row in found
     ]

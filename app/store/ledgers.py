@@ -135,6 +135,18 @@ labels = Table(
     CheckConstraint("length(label) <= 200", name="label"),
 )
 
+gold = Table(
+    "gold",
+    metadata,
+    big_number("id"),
+    Column("event", Uuid, ForeignKey("events.id", ondelete="CASCADE"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    since(),
+    Index("ix_gold_event_id", "event", "id"),
+    CheckConstraint("length(label) <= 200", name="label"),
+)
+
 event_revisions = Table(
     "event_revisions",
     metadata,

@@ -8,7 +8,7 @@ from app.domain import RetrainPolicy
 from app.errors import CannotLearn
 from app.learning import Model, ModelCard
 from app.learning.challenge import Champion, best, challenge
-from app.learning.dataset import build
+from app.learning.dataset import Manifest, build
 from app.learning.evaluate import evaluate
 from app.learning.export import export
 from app.learning.train import train_full
@@ -139,3 +139,38 @@ def test_incremental_follows_its_parent_and_the_better_of_both_is_chosen(
 def test_incremental_of_an_estimator_that_cannot_is_refused(asked, rows_of, quiet):
     with pytest.raises(CannotLearn, match="logistic"):
         challenge(asked, rows_of(20), kind="incremental", seed=1, progress=quiet)
+
+
+def test_gold_is_never_learnt_and_vetoes_what_is_worse_on_it(asked, rows_of, quiet):
+    """Fist and wave change places in everything but gold."""
+    rows = rows_of(240)
+    gold, rest = rows[:30], rows[30:]
+    champion = serving(first(asked, rest, quiet, gold=gold))
+    swapped = {"fist": "wave", "wave": "fist"}
+    lies = [replace(r, label=swapped.get(r.label, r.label)) for r in rest]
+    assert first(asked, lies, quiet, champion=champion).decision.verdict == "promote"
+    got = first(asked, lies, quiet, champion=champion, gold=gold)
+    assert got.decision.verdict == "reject"
+    assert "worse on gold: of 30 gold events" in got.decision.reason
+    assert got.report["gold"]["accuracy"] < got.report["champion_gold"]["accuracy"]
+    listed = {e for e, _ in (*got.manifest.train, *got.manifest.holdout)}
+    assert listed.isdisjoint(r.event for r in gold)
+
+
+@pytest.mark.parametrize("estimator", ["blend", "lda", "extra_trees", "patterns"])
+def test_a_key_that_labels_most_of_a_class_is_weighed_down_and_the_manifest_says_so(
+    profile, rows_of, quiet, estimator
+):
+    asked = replace(profile, retrain=RetrainPolicy(estimator=estimator, key_share=0.4))
+    rows = [replace(r, by="abc"[min(i % 10, 2)]) for i, r in enumerate(rows_of(60))]
+    first_of = first(asked, rows, quiet)
+    weighing = first_of.manifest.weighing
+    assert {round(of["c"], 2) for of in weighing.shares.values()} <= {0.4, 0.5}
+    again = Manifest.from_json(json.loads(json.dumps(first_of.manifest.to_json())))
+    assert again == first_of.manifest
+    same = first(asked, rows, quiet, champion=serving(first_of))
+    assert same.decision.numbers["wins"] == same.decision.numbers["losses"] == 0
+    alone = first(asked, [replace(r, by="c") for r in rows], quiet)
+    assert alone.manifest.weighing is None
+    assert alone.manifest.digest != first_of.manifest.digest
+    assert alone.card.graph_sha256 != first_of.card.graph_sha256
