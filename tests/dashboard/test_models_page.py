@@ -49,10 +49,10 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
 
         await page.keyboard.press("t")
         await say_why(page, "sixty more")
-        await expect(page.locator(".job-card")).to_contain_text("promoted")
+        await expect(page.locator(".job-card")).to_contain_text("refreshed")
         await expect(page.locator(".version")).to_have_count(2)
         sentence = page.locator(".sentence")
-        await expect(sentence).to_contain_text("is the better bet: it is right on")
+        await expect(sentence).to_contain_text("is no worse and fresher: it is right on")
         await expect(page.locator(".matrix .hit")).to_have_count(3)
         await photograph(page, pictures, "models")
 
