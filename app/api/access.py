@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
-from starlette.routing import compile_path
 
 from app.api.state import State
 from app.domain import Role
@@ -91,6 +90,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/models/{version}"): VIEWER,
     ("POST", "/models/import"): Rule(Role.OPERATOR, max_body_bytes=MODEL_BYTES),
     ("POST", "/models/{version}/promote"): OPERATOR,
+    ("GET", "/models/{version}/shadow"): VIEWER,
+    ("POST", "/models/{version}/shadow"): OPERATOR,
+    ("DELETE", "/models/{version}/shadow"): OPERATOR,
     ("GET", "/profiles"): VIEWER,
     ("GET", "/profiles/{name}"): VIEWER,
     ("PUT", "/profiles/{name}"): OPERATOR,
@@ -171,47 +173,6 @@ class Caller:
 
 
 ANYBODY = Caller("", "anybody", Role.DEVICE)
-
-
-class RuleBook:
-    """Looks up the rules of a request's path.
-
-    What a path names literally is not taken for a parameter: `/models/import` is no
-    version of a model.  Where several rows fit, each must be met: a mistake here denies
-    too much.
-    """
-
-    def __init__(self, rules: Mapping[tuple[str, str], Rule]) -> None:
-        self._rows = [
-            (method, compile_path(path)[0], _literal(path), rule)
-            for (method, path), rule in rules.items()
-        ]
-
-    def find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
-        """Return the rules for a method on a path, with the path's parameters."""
-        if method == "HEAD":
-            method = "GET"
-        fits = [row for row in self._rows if row[1].match(path)]
-        best = max((row[2] for row in fits), default=())
-        mine = [row for row in fits if row[0] == method]
-        if not any(row[2] == best for row in mine):
-            return []
-        found: list[tuple[Rule, Mapping[str, str]]] = []
-        for _, regex, _, rule in mine:
-            match = regex.match(path)
-            found.append((rule, match.groupdict() if match else {}))
-        return found
-
-    def methods(self, path: str) -> list[str]:
-        """Return the methods that the table knows for what a path names."""
-        found = [row for row in self._rows if row[1].match(path)]
-        best = max((literal for _, _, literal, _ in found), default=())
-        return sorted({method for method, _, literal, _ in found if literal == best})
-
-
-def _literal(path: str) -> tuple[bool, ...]:
-    """Say which parts of a path are not parameters."""
-    return tuple("{" not in part for part in path.split("/"))
 
 
 async def authenticate(state: State, connection: HTTPConnection) -> Caller:

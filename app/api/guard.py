@@ -12,9 +12,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api import inference
-from app.api.access import ANYBODY, RULES, Caller, RuleBook, authenticate, authorize
+from app.api.access import ANYBODY, RULES, Caller, authenticate, authorize
 from app.api.idempotency import once
 from app.api.problems import problem, problem_response, unavailable, unforeseen
+from app.api.rulebook import RuleBook
 from app.api.state import state_of
 from app.errors import OnsetError
 from app.store.engine import AWAY

@@ -9,7 +9,7 @@ from fastapi import Query as QueryOf
 
 from app.api.access import Caller, who
 from app.api.fields import Answer, Body, Name, Page, PageQuery, Text500, Time
-from app.api.profiles import Mode, Promote
+from app.api.profiles import Mode, PromoteModel
 from app.api.state import State, current
 from app.service import retrain
 from app.store import audit, jobs
@@ -24,7 +24,7 @@ class RetrainBody(Body):
 
     profile: Name
     mode: Mode | None = None
-    promote: Promote | None = None
+    promote: PromoteModel | None = None
     reason: Text500 = "asked for by hand"
 
 

@@ -42,6 +42,7 @@ router = APIRouter(prefix="/profiles", tags=["Profiles"])
 
 Mode = Literal["auto", "full", "incremental", "online"]
 Promote = Literal["auto", "never"]
+PromoteModel = Literal["auto", "shadow", "never"]
 
 
 def _known_estimator(name: str) -> str:
@@ -66,7 +67,7 @@ class RetrainBody(Body):
     estimator: Annotated[str, AfterValidator(_known_estimator)] = Field(
         default=AUTO, description=f"{AUTO} or one of {', '.join(ESTIMATORS)}."
     )
-    promote: Promote = "auto"
+    promote: PromoteModel = "auto"
     unknown_rate: Annotated[float, Field(gt=0, le=0.5)] = Field(
         default=0.05, description="Share of right answers that may be called unknown."
     )

@@ -37,6 +37,22 @@ class ModelVerbs:
         return Call("POST", place("models", version, "promote"), said)
 
     @verb
+    def shadow(self, version: int) -> Call[dict[str, Any]]:
+        """Read how a shadow does beside what serves: agreement and accuracy."""
+        return Call("GET", place("models", version, "shadow"))
+
+    @verb
+    def begin_shadow(self, version: int, reason: str) -> Call[dict[str, Any]]:
+        """Let a version answer live events beside the champion, unheard."""
+        said = {"json": {"reason": reason}}
+        return Call("POST", place("models", version, "shadow"), said)
+
+    @verb
+    def end_shadow(self, version: int) -> Call[dict[str, Any]]:
+        """End a shadow: the version is what it was before."""
+        return Call("DELETE", place("models", version, "shadow"))
+
+    @verb
     def rollback(
         self, profile: str, reason: str, *, expected: int | None = None
     ) -> Call[shapes.Serving]:

@@ -35,8 +35,9 @@ class RetrainPolicy:
         ``online`` goes on from the last model with every label, at once.
     estimator : str
         Name of a `learning` estimator, or ``auto`` to let the trainer choose.
-    promote : {"auto", "never"}
-        Whether a challenger that earned it becomes champion by itself.
+    promote : {"auto", "never", "shadow"}
+        Whether a challenger that earned it becomes champion by itself, or answers
+        beside the champion, unheard.
     unknown_rate : float in (0, 0.5]
         Share of right answers that may be called unknown.
     budget : float in (0, 0.5]

@@ -25,6 +25,7 @@ from app.learning.incremental import train_incremental
 from app.learning.model import Model, ModelCard
 from app.learning.promotion import Candidate, Decision, Policy, decide
 from app.learning.train import Progress, Trained, train_full
+from app.learning.weights import weights_of
 
 CONVOLVED_ROWS = 5000
 """With more rows patterns are not tried: 80 MB of features, and plain ones suffice."""
@@ -212,13 +213,10 @@ def _champion(
         return None
     known = dict(champion.manifest.train)
     learnt = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
-    weighing = champion.manifest.weighing
     learnt = replace(
         learnt,
         labels=tuple(known[e] for e in learnt.events),
-        weights=()
-        if weighing is None
-        else tuple(weighing.rows.get(e, 1.0) for e in learnt.events),
+        weights=weights_of(champion.manifest.weighing, learnt.events),
     )
     model, recipe = champion.model, champion.manifest.refitted
     if recipe is not None and len(learnt.classes) > 1:

@@ -26,6 +26,7 @@ from app.learning.evidence import chance
 from app.learning.novelty import find_space
 from app.learning.space import Space
 from app.learning.unknown import Rule, find_rule
+from app.learning.unseen import Unseen, folds
 
 Progress = Callable[[str, float], None]
 
@@ -33,8 +34,6 @@ UNKNOWN_RATE = 0.05
 """Share of right answers that may be called unknown, unless a profile says another."""
 SPACE_FOLDS = 10
 LEAD_ALPHA = 0.35
-FEW_ROWS = 300
-"""With no more rows than these, cross-validation trains on more of them."""
 SEARCH_ROWS = 2000
 """Cross-validation looks at no more rows than these, drawn evenly over time."""
 
@@ -209,43 +208,6 @@ def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray
     said = fitted.predict_proba(table)
     out: FloatArray = said @ modes.matrix()[fitted.classes_.astype(int)]
     return out
-
-
-def folds(rows: Dataset) -> NDArray[np.int64]:
-    """Give every row its fold: neighbours in time of one mode stay together."""
-    n_folds = 5 if len(rows) <= FEW_ROWS else 3
-    pairs = list(zip(rows.devices, rows.labels, strict=True))
-    out = np.zeros(len(rows), dtype=np.int64)
-    for shift, pair in enumerate(sorted(set(pairs))):
-        mine = [i for i, p in enumerate(pairs) if p == pair]
-        for rank, i in enumerate(mine):
-            out[i] = (rank * n_folds // len(mine) + shift) % n_folds
-    return out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Unseen:
-    """What models said of rows that they had not learnt.
-
-    Parameters
-    ----------
-    events : tuple, one of each row
-    right : bool array (n_rows,)
-    said : list of float arrays (n_classes,), one for each row that was told
-        Probabilities, that of the true class first.
-    told : list of int
-        Which rows these are.
-    """
-
-    events: tuple[UUID, ...]
-    right: NDArray[np.bool_]
-    said: list[FloatArray]
-    told: list[int]
-
-    @property
-    def by_event(self) -> dict[UUID, bool]:
-        """Whether a model was right, by event."""
-        return dict(zip(self.events, self.right.tolist(), strict=True))
 
 
 def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, Unseen]:

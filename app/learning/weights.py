@@ -55,6 +55,13 @@ class Weighing:
         return cls(float(data["key_share"]), rows, data["shares"])
 
 
+def weights_of(weighing: Weighing | None, events: Sequence[UUID]) -> tuple[float, ...]:
+    """Return what events counted in a training; () if all the same."""
+    if weighing is None:
+        return ()
+    return tuple(weighing.rows.get(event, 1.0) for event in events)
+
+
 def weigh_keys(
     labels: Sequence[str], keys: Sequence[str], share: float
 ) -> tuple[float, ...]:

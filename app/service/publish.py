@@ -12,7 +12,8 @@ from app import __version__
 from app.domain import LabelledWindow, Profile
 from app.learning.challenge import Challenger, best
 from app.learning.promotion import HOLD, NOT_ENOUGH_EVIDENCE
-from app.store import jobs, models
+from app.service.retrain import SHADOW
+from app.store import jobs, models, shadows
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion, NewVersion
@@ -127,8 +128,12 @@ async def publish(
                     "numbers": challenger.decision.numbers,
                 }
             )
-            if challenger is winner and promoted:
+            if challenger is not winner:
+                continue
+            if promoted:
                 await _promote(conn, material, version, f"job:{job.id}", reason)
+            elif material.profile.retrain.promote == SHADOW and not moved:
+                await _shadow(conn, material, version, f"job:{job.id}", reason)
         said += [
             {"model_version": None, "kind": kind, "verdict": "failed", "reason": why}
             for kind, why in learnt.failed.items()
@@ -144,6 +149,15 @@ async def _promote(
     champion = material.champion
     expected = None if champion is None else champion.version
     await models.promote(conn, material.profile.name, version, expected, by, reason)
+
+
+async def _shadow(
+    conn: AsyncConnection, material: Material, version: int, by: str, reason: str
+) -> None:
+    former = await shadows.of_profile(conn, material.profile.name)
+    if former is not None:
+        await shadows.end(conn, former.version, by)
+    await shadows.begin(conn, version, by, reason)
 
 
 def _accuracy(challenger: Challenger) -> float:

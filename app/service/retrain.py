@@ -18,6 +18,8 @@ from app.store.jobs import Job
 
 KIND = "retrain"
 PROMOTE = ("auto", "never")
+SHADOW = "shadow"
+"""Instead of serving, a challenger that earned it answers beside the champion."""
 
 
 def require_retrain(profile: Profile, mode: str, promote: str) -> None:
@@ -30,8 +32,9 @@ def require_retrain(profile: Profile, mode: str, promote: str) -> None:
     InvalidInput
         If `promote` is unknown.
     """
-    if promote not in PROMOTE:
-        raise InvalidInput(f"promote={promote!r} is none of {', '.join(PROMOTE)}")
+    if promote not in (*PROMOTE, SHADOW):
+        known = ", ".join((*PROMOTE, SHADOW))
+        raise InvalidInput(f"promote={promote!r} is none of {known}")
     kinds(profile, mode)
 
 
@@ -49,7 +52,7 @@ async def enqueue(
     Parameters
     ----------
     mode : {"auto", "full", "incremental"} or None for the profile's own
-    promote : {"auto", "never"} or None for the profile's own
+    promote : {"auto", "never", "shadow"} or None for the profile's own
     by, reason : str
         Who asks and why: kept with the job and in the audit trail.
 

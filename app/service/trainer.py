@@ -36,6 +36,7 @@ from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
 from app.service.policies import Policies
 from app.service.progress import Progress, reported
+from app.service.shadowing import Shadowing
 from app.service.sweep import sweep
 from app.store import engine as database
 from app.store import jobs, queue
@@ -200,12 +201,20 @@ async def run(
             background.start(
                 "late", lambda: _classify_later(own, champions, swapped, pace)
             )
+            shadowing = Shadowing(own, champions)
+            background.start("shadows", lambda: _shadow(shadowing, pace))
             background.start("sweeper", lambda: _sweep(own, pace))
             background.start("worker", lambda: worker.run(database_url))
             await asyncio.Event().wait()  # until cancelled
     finally:
         if engine is None:
             await own.dispose()
+
+
+async def _shadow(shadowing: Shadowing, pace: Pace) -> None:
+    while True:
+        await shadowing.try_look()
+        await asyncio.sleep(pace.poll)
 
 
 async def _sweep(engine: AsyncEngine, pace: Pace) -> None:

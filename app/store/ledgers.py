@@ -187,6 +187,48 @@ promotions = Table(
     CheckConstraint("version IS DISTINCT FROM previous", name="previous"),
 )
 
+shadows = Table(
+    "shadows",
+    metadata,
+    big_number("id"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column("version", Integer, ForeignKey("model_versions.version"), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    since(),
+    Column("position", BigInteger, nullable=False),
+    Column("skipped", BigInteger, nullable=False, server_default=text("0")),
+    Column("ended_at", Time),
+    Column("ended_by", Text),
+    Index(
+        "uq_shadows_present",
+        "profile",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_shadows_version", "version"),
+    CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended"),
+)
+
+shadow_predictions = Table(
+    "shadow_predictions",
+    metadata,
+    Column(
+        "event", Uuid, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column(
+        "model_version",
+        Integer,
+        ForeignKey("model_versions.version"),
+        primary_key=True,
+    ),
+    Column("label", Text, nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("unknown", Boolean, nullable=False),
+    since(),
+    Index("ix_shadow_predictions_model_version", "model_version"),
+)
+
 jobs = Table(
     "jobs",
     metadata,

@@ -2,6 +2,7 @@
 
 candidate --promote--> champion --another one is--> retired --promote--> champion
 rejected: its verdict was "reject" and nobody has promoted it all the same
+shadow: it answers beside the champion (`shadows`); from any other state, and back
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import NotFound
+from app.store.ledgers import shadows
 from app.store.pages import cursor_of, number_in
 from app.store.promotions import CHANNEL, Promotion, history, promote, rollback, say
 from app.store.tables import model_versions, profiles, promotions
@@ -91,7 +93,7 @@ class ModelVersion(NewVersion):
 
     Parameters
     ----------
-    state : {"candidate", "rejected", "champion", "retired"}
+    state : {"candidate", "shadow", "rejected", "champion", "retired"}
     """
 
     version: int = 0
@@ -202,8 +204,11 @@ def _is_champion() -> ColumnElement[bool]:
 def _select(*, whole: bool = True) -> Select[Any]:
     v = model_versions.c
     served = exists().where(promotions.c.version == v.version)
+    s = shadows.c
+    beside = exists().where(s.version == v.version, s.ended_at.is_(None))
     state = case(
         (_is_champion(), "champion"),
+        (beside, "shadow"),
         (served, "retired"),
         (v.verdict == "reject", "rejected"),
         else_="candidate",

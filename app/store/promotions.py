@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ChampionMoved, Conflict, NotFound
 from app.store.engine import notify
+from app.store.ledgers import shadows
 from app.store.tables import model_versions, profiles, promotions
 
 CHANNEL = "onset_models"
-"""Says profile, version and act: added, promote or rollback."""
+"""Says profile, version and act: added, shadow, unshadow, promote or rollback."""
 
 PROMOTE = "promote"
 ROLLBACK = "rollback"
@@ -175,6 +176,11 @@ async def _move(
         update(profiles)
         .where(profiles.c.name == profile)
         .values(champion_version=version)
+    )
+    await conn.execute(
+        update(shadows)
+        .where(shadows.c.version == version, shadows.c.ended_at.is_(None))
+        .values(ended_at=func.clock_timestamp(), ended_by=by)
     )
     await conn.execute(
         insert(promotions).values(

@@ -11,9 +11,10 @@ from fastapi.routing import APIRoute
 from starlette.requests import HTTPConnection
 from starlette.routing import Route
 
-from app.api.access import RULES, RuleBook, authorize_device
+from app.api.access import RULES, authorize_device
 from app.api.application import routers
 from app.api.devices_socket import PATH
+from app.api.rulebook import RuleBook
 from app.api.state import State
 from app.domain import Role
 from app.errors import Forbidden, Unauthenticated

@@ -52,7 +52,9 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         await expect(page.locator(".job-card")).to_contain_text("refreshed")
         await expect(page.locator(".version")).to_have_count(2)
         sentence = page.locator(".sentence")
-        await expect(sentence).to_contain_text("is no worse and fresher: it is right on")
+        await expect(sentence).to_contain_text(
+            "is no worse and fresher: it is right on"
+        )
         await expect(page.locator(".matrix .hit")).to_have_count(3)
         await photograph(page, pictures, "models")
 

@@ -10,7 +10,8 @@ from app.learning import kinds
 from app.learning.calibration import calibrate
 from app.learning.dataset import build
 from app.learning.estimators import MAX_CLASS_WEIGHT, MAX_MODES, find_modes, weigh
-from app.learning.train import folds, train_full
+from app.learning.train import train_full
+from app.learning.unseen import folds
 
 
 def asking(profile, **policy):

@@ -92,6 +92,10 @@ class ModelsPage {
       act.append(make("kbd", "", "p"));
       acts.append(act);
     }
+    if (version !== this.champion) {
+      const shadow = state === "shadow";
+      acts.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
+    }
     const facts = [kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
     const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
     const stays = byPeople.map((one) => make("li", "",
@@ -104,6 +108,35 @@ class ModelsPage {
       make("section", "card", make("h3", "", "What it takes for what"), confusion(model)),
     );
     for (const card of [...this.detail.children].slice(1)) card.hidden = !report?.holdout?.n;
+    this.session.guarded(() => this.showShadow(version));
+  }
+
+  /** What the version said beside the champion, if it ever did. */
+  async showShadow(version) {
+    const found = await get(`/models/${version}/shadow`).catch((error) => {
+      if (error.status === 404) return null;
+      throw error;
+    });
+    if (!found || this.closed || this.chosen !== version) return;
+    const when = found.active ? `since ${shortly(found.at)}` : `from ${shortly(found.at)} to ${shortly(found.ended_at)}`;
+    const skipped = found.skipped ? ` ${found.skipped} events were passed over, because too many waited.` : "";
+    const differ = found.differ.map((one) => make("li", "", `${one.shadow} instead of ${one.served}: ${one.events}`));
+    this.detail.children[0].after(make("section", "card shadow", make("h3", "", "Beside the champion"),
+      make("p", "", found.sentence), make("p", "note", `By ${found.by}, ${when}: ${found.reason}.${skipped}`), make("ul", "facts", ...differ)));
+  }
+
+  async toggleShadow(version, active) {
+    if (active) await this.session.guarded(() => remove(`/models/${version}/shadow`));
+    else {
+      const asked = await askFor({
+        title: `Let version ${version} shadow`, act: "Begin",
+        text: "It answers live events beside the champion. No device is told.",
+        fields: [{ name: "reason", label: "Why" }],
+      });
+      if (!asked) return;
+      await this.session.guarded(() => post(`/models/${version}/shadow`, asked));
+    }
+    await this.session.guarded(() => this.load());
   }
 
   choose(version) {
@@ -135,7 +168,7 @@ class ModelsPage {
       fields: [
         { name: "reason", label: "Why", value: "asked for on the page" },
         { name: "mode", label: "How", options: MODES },
-        { name: "promote", label: "If it is better", options: [["", "as the profile says"], ["auto", "let it serve"], ["never", "keep it as a candidate"]] },
+        { name: "promote", label: "If it is better", options: [["", "as the profile says"], ["auto", "let it serve"], ["shadow", "let it shadow"], ["never", "keep it as a candidate"]] },
       ],
     });
     if (!asked) return;

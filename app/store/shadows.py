@@ -1,0 +1,292 @@
+"""Shadows: versions that answer live events beside the champion, unheard.
+
+What a shadow says is stored apart from predictions: no device is told, no page takes it
+for what was answered, and nothing is trained on it.  A profile has at most one shadow.
+
+    candidate, rejected, retired --begin--> shadow --end--> what it was
+                                              '--promote--> champion
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain import Prediction
+from app.errors import Conflict, NotFound
+from app.store.arrays import unpack_values
+from app.store.events import UnclassifiedEvent
+from app.store.ledgers import shadow_predictions, shadows
+from app.store.promotions import say
+from app.store.tables import events, labels, model_versions, predictions, profiles
+
+COMPARED = 10_000
+"""Newest answers of a shadow that are compared, so that the cost is bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A time during which a version answers, or answered, beside the champion.
+
+    Parameters
+    ----------
+    position : int
+        Commit-ordered position of the last event that it was asked about.
+    skipped : int >= 0
+        Events that it was not asked about, because too many waited.
+    ended_at, ended_by : None while it answers
+    """
+
+    id: int
+    profile: str
+    version: int
+    by: str
+    reason: str
+    at: datetime
+    position: int
+    skipped: int
+    ended_at: datetime | None
+    ended_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a shadow and the version that served said of one event.
+
+    Parameters
+    ----------
+    served : str or None
+        What was answered first, by another version; None if nothing was.
+    truth : str or None
+        The label that counts now.
+    """
+
+    event: UUID
+    label: str
+    served: str | None
+    truth: str | None
+
+
+async def begin(conn: AsyncConnection, version: int, by: str, reason: str) -> Shadow:
+    """Let a version answer the events to come, beside the champion.
+
+    Raises
+    ------
+    NotFound
+        If there is no such version.
+    Conflict
+        If it is the champion, or the profile has a shadow.
+    """
+    v, p = model_versions.c, profiles.c
+    row = (
+        await conn.execute(
+            select(v.profile, p.champion_version)
+            .join(profiles, p.name == v.profile)
+            .where(v.version == version)
+            .with_for_update(of=profiles, key_share=True)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"no model version {version}")
+    if row.champion_version == version:
+        raise Conflict(f"version {version} is the champion of {row.profile!r}")
+    present = await of_profile(conn, row.profile)
+    if present is not None:
+        raise Conflict(f"version {present.version} is the shadow of {row.profile!r}")
+    last = select(func.coalesce(func.max(events.c.position), 0))
+    made = await conn.execute(
+        insert(shadows)
+        .values(
+            profile=row.profile,
+            version=version,
+            by=by,
+            reason=reason,
+            position=last.where(events.c.profile == row.profile).scalar_subquery(),
+        )
+        .returning(shadows)
+    )
+    await say(conn, row.profile, version, "shadow")
+    return _shadow(made.one())
+
+
+async def end(conn: AsyncConnection, version: int, by: str) -> Shadow:
+    """Let a shadow be what it was before.
+
+    Raises
+    ------
+    NotFound
+        If there is no such version.
+    Conflict
+        If it is no shadow.
+    """
+    s = shadows.c
+    row = (
+        await conn.execute(
+            update(shadows)
+            .where(s.version == version, s.ended_at.is_(None))
+            .values(ended_at=func.clock_timestamp(), ended_by=by)
+            .returning(shadows)
+        )
+    ).one_or_none()
+    if row is None:
+        known = select(model_versions.c.version)
+        if await conn.scalar(known.where(model_versions.c.version == version)) is None:
+            raise NotFound(f"no model version {version}")
+        raise Conflict(f"version {version} is no shadow")
+    await say(conn, row.profile, version, "unshadow")
+    return _shadow(row)
+
+
+async def of_profile(conn: AsyncConnection, profile: str) -> Shadow | None:
+    """Return the shadow of a profile, or None."""
+    s = shadows.c
+    query = select(shadows).where(s.profile == profile, s.ended_at.is_(None))
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else _shadow(row)
+
+
+async def newest(conn: AsyncConnection, version: int) -> Shadow | None:
+    """Return the last time that a version was a shadow, or None."""
+    s = shadows.c
+    query = select(shadows).where(s.version == version).order_by(s.id.desc()).limit(1)
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else _shadow(row)
+
+
+async def present(conn: AsyncConnection) -> list[Shadow]:
+    """Return the shadows of all profiles."""
+    query = select(shadows).where(shadows.c.ended_at.is_(None))
+    rows = await conn.execute(query.order_by(shadows.c.id))
+    return [_shadow(row) for row in rows]
+
+
+async def skip(conn: AsyncConnection, shadow: Shadow, most: int) -> int:
+    """Pass over the oldest of the events that wait, so that at most `most` do.
+
+    Returns
+    -------
+    int
+        How many were passed over.
+    """
+    e, s = events.c, shadows.c
+    waiting = e.profile == shadow.profile, e.position > shadow.position
+    edge = await conn.scalar(
+        select(e.position)
+        .where(*waiting)
+        .order_by(e.position.desc())
+        .offset(most)
+        .limit(1)
+    )
+    if edge is None:
+        return 0
+    passed = await conn.scalar(select(func.count()).where(*waiting, e.position <= edge))
+    count = int(passed or 0)
+    await conn.execute(
+        update(shadows)
+        .where(s.id == shadow.id)
+        .values(position=edge, skipped=s.skipped + count)
+    )
+    return count
+
+
+async def waiting(
+    conn: AsyncConnection, shadow: int, limit: int
+) -> tuple[list[UnclassifiedEvent], int]:
+    """Return the next events that a shadow is to be asked about, and their last place.
+
+    Of a shadow that has ended: none.
+    """
+    e, s = events.c, shadows.c
+    rows = list(
+        await conn.execute(
+            select(events)
+            .join(shadows, s.profile == e.profile)
+            .where(s.id == shadow, s.ended_at.is_(None), e.position > s.position)
+            .order_by(e.position)
+            .limit(limit)
+        )
+    )
+    found = [
+        UnclassifiedEvent(
+            row.id,
+            row.device,
+            row.profile,
+            unpack_values(row.window, (row.n_readings, row.n_channels)),
+            row.pre_roll,
+            row.post_roll,
+        )
+        for row in rows
+    ]
+    return found, rows[-1].position if rows else 0
+
+
+async def add(
+    conn: AsyncConnection,
+    shadow: int,
+    said: Sequence[tuple[UUID, Prediction]],
+    position: int,
+) -> None:
+    """Store what a shadow said; events that were erased meanwhile are passed over."""
+    s = shadows.c
+    await conn.execute(update(shadows).where(s.id == shadow).values(position=position))
+    ids = [event for event, _ in said]
+    there = set(await conn.scalars(select(events.c.id).where(events.c.id.in_(ids))))
+    rows = [
+        {
+            "event": event,
+            "model_version": one.model_version,
+            "label": one.label,
+            "probability": float(one.probability),
+            "unknown": bool(one.unknown),
+        }
+        for event, one in said
+        if event in there
+    ]
+    if rows:
+        await conn.execute(upsert(shadow_predictions).on_conflict_do_nothing(), rows)
+
+
+async def answered(conn: AsyncConnection, version: int) -> list[Answered]:
+    """Return the newest `COMPARED` answers of a shadow beside what was served."""
+    q, p = shadow_predictions.c, predictions.c
+    chosen = (
+        select(q.event, q.label, q.at)
+        .where(q.model_version == version)
+        .order_by(q.at.desc(), q.event)
+        .limit(COMPARED)
+        .subquery("chosen")
+    )
+    truth = (
+        select(labels.c.event, labels.c.label)
+        .ext(distinct_on(labels.c.event))
+        .join(chosen, chosen.c.event == labels.c.event)
+        .order_by(labels.c.event, labels.c.id.desc())
+        .subquery("truth")
+    )
+    query: Select[Any] = (
+        select(
+            chosen.c.event,
+            chosen.c.label,
+            p.label.label("served"),
+            func.nullif(truth.c.label, "").label("truth"),
+        )
+        .outerjoin(
+            predictions,
+            (p.event == chosen.c.event) & p.first & (p.model_version != version),
+        )
+        .outerjoin(truth, truth.c.event == chosen.c.event)
+        .order_by(chosen.c.at.desc(), chosen.c.event)
+    )
+    return [Answered(**row._mapping) for row in await conn.execute(query)]
+
+
+def _shadow(row: Row[Any]) -> Shadow:
+    return Shadow(**row._mapping)
