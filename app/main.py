@@ -226,6 +226,7 @@ def _build(
     )
     background.start("webhooks", told.run)
     background.start("alerts", Alerts(engine, hub).run)
+    background.start("gauges", lambda: metrics.models.run(engine))
     background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()
     background.start("first look", lambda: _look(champions, started))

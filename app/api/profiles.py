@@ -63,6 +63,9 @@ class RetrainBody(Body):
 
     every_labels: Annotated[int, Field(ge=1, le=10**6)] | None = 20
     every_seconds: Annotated[float, Field(ge=1, le=10**8)] | None = None
+    drift_labels: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
+        default=None, description="Train after so many labels if the champion drifted."
+    )
     mode: Mode = "auto"
     estimator: Annotated[str, AfterValidator(_known_estimator)] = Field(
         default=AUTO, description=f"{AUTO} or one of {', '.join(ESTIMATORS)}."

@@ -19,7 +19,7 @@ from app.store.webhooks import Webhook
 router = APIRouter(prefix="/webhooks", tags=["Webhooks"])
 
 SECRET_BYTES = 32
-Type = Literal["onset.event", "onset.model", "onset.alert"]
+Type = Literal["onset.event", "onset.model", "onset.alert", "onset.drift"]
 HookPath = Annotated[int, Path(ge=1, le=MAX_INT)]
 DeliveryPath = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -30,6 +30,9 @@ class RetrainPolicy:
     every_seconds : float > 0 or None
         Train when so much time has passed since the last training and at least
         one label is new; None never.
+    drift_labels : int > 0 or None
+        Train when the champion has drifted and so many labels have come since the last
+        training; None: drift is no reason.
     mode : {"auto", "full", "incremental", "online"}
         ``auto`` trains both kinds of challenger where the estimator allows;
         ``online`` goes on from the last model with every label, at once.
@@ -59,6 +62,7 @@ class RetrainPolicy:
     budget: float = 0.05
     margin: float = 0.05
     key_share: float = 0.3
+    drift_labels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.domain import LabelledWindow, Profile
 from app.errors import NotFound
 from app.learning import Model
 from app.learning.dataset import build
-from app.learning.drift import MAX_EVENTS, MIN_EVENTS, Drift, Sample, measure
+from app.learning.drift import BUDGET, MAX_EVENTS, MIN_EVENTS, Drift, Sample, measure
 from app.service.champion import Champions
 from app.store import devices, models, profiles, windows
 from app.store.models import ModelVersion
@@ -60,8 +60,11 @@ async def look(
     profile: str,
     device: str | None = None,
     n_events: int = USUAL,
+    budget: float = BUDGET,
 ) -> Look:
     """Compare the newest events of a profile or a device with what the champion learnt.
+
+    `budget` is the probability of an alarm without drift.
 
     Raises
     ------
@@ -100,7 +103,7 @@ async def look(
             row=row,
         )
     model = await champions.get(row.version)
-    drift = await asyncio.to_thread(_compare, declared, model, material)
+    drift = await asyncio.to_thread(_compare, declared, model, material, budget)
     return Look(profile, device, row.version, reference, len(recent), drift)
 
 
@@ -123,7 +126,9 @@ def _listed(row: ModelVersion) -> list[UUID]:
     return [UUID(event) for part in parts for event, _ in row.manifest.get(part, ())]
 
 
-def _compare(profile: Profile, model: Model, material: _Material) -> Drift:
+def _compare(
+    profile: Profile, model: Model, material: _Material, budget: float
+) -> Drift:
     learnt = build(profile, material.learnt)
     recent = build(profile, material.recent, model.feature_set)
     said = [model.predict(row) for row in recent.features]
@@ -147,4 +152,5 @@ def _compare(profile: Profile, model: Model, material: _Material) -> Drift:
             judged=len(right),
         ),
         features.names([channel.name for channel in profile.channels]),
+        budget,
     )

@@ -23,6 +23,7 @@ CHANNELS = {
     "onset_models": "model",
     "onset_jobs": "job",
     "onset_alerts": "alert",
+    "onset_drift": "drift",
 }
 
 

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from app.service.gauges import ModelGauges
+
 LATENCY_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
 
@@ -34,6 +36,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         r.register(Processor())
+        self.models = ModelGauges()
+        r.register(self.models)
         self.connections = Gauge(
             "onset_connections", "Device sockets that are open", registry=r
         )

@@ -14,8 +14,8 @@ from app.domain import Profile
 from app.errors import OnsetError
 from app.service.policy import Attempt, due, history, is_automatic
 from app.service.retrain import KIND, enqueue_in
+from app.store import drifts, jobs, labels, profiles
 from app.store import engine as database
-from app.store import jobs, labels, profiles
 
 log = structlog.get_logger()
 
@@ -98,6 +98,8 @@ class Policies:
             new_labels=new,
             now=now,
             cooldown_seconds=self._cooldown_seconds,
+            drifted=policy.drift_labels is not None
+            and await drifts.has_alarmed(conn, profile.name),
         )
         if reason is None:
             return None

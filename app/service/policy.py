@@ -1,7 +1,8 @@
 """When a profile is trained again: decisions only, time comes in as an argument.
 
 A profile is due when enough labels are new (`every_labels`), when its schedule says so
-and at least one label is new (`every_seconds`), or, online, when any label is new.
+and at least one label is new (`every_seconds`), when its champion has drifted and some
+labels are new (`drift_labels`), or, online, when any label is new.
 What counts as new is counted from the last attempt, whatever its verdict: "not enough
 evidence" is not asked for again until there is more evidence.  Only an attempt that
 *failed* is repeated with the same labels, later each time.
@@ -89,7 +90,8 @@ def is_automatic(policy: RetrainPolicy) -> bool:
     """Say whether a profile is ever trained without being asked for."""
     if policy.mode == ONLINE:
         return True
-    return policy.every_labels is not None or policy.every_seconds is not None
+    when = policy.every_labels, policy.every_seconds, policy.drift_labels
+    return any(one is not None for one in when)
 
 
 def due(
@@ -99,6 +101,7 @@ def due(
     new_labels: int,
     now: datetime,
     cooldown_seconds: float,
+    drifted: bool = False,
 ) -> str | None:
     """Say why a profile must be trained now, or None.
 
@@ -112,6 +115,8 @@ def due(
     cooldown_seconds : float >= 0
         Least time between the end of one automatic training and the next; doubles
         with every failure in a row.  Online at most `ONLINE_PAUSE_SECONDS`.
+    drifted : bool
+        Whether a look at the champion has alarmed.
 
     Examples
     --------
@@ -134,6 +139,8 @@ def due(
         return f"{new_labels} new labels (online)"
     if policy.every_labels is not None and new_labels >= policy.every_labels:
         return f"{new_labels} new labels (every {policy.every_labels})"
+    if drifted and policy.drift_labels and new_labels >= policy.drift_labels:
+        return f"{new_labels} new labels, and the champion has drifted"
     if policy.every_seconds is None:
         return None
     if past.seen_until is None:

@@ -34,6 +34,7 @@ from app.service import (
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.classify_later import LateClassifier
+from app.service.drift_watch import DriftWatch
 from app.service.policies import Policies
 from app.service.progress import Progress, reported
 from app.service.shadowing import Shadowing
@@ -203,6 +204,8 @@ async def run(
             )
             shadowing = Shadowing(own, champions)
             background.start("shadows", lambda: _shadow(shadowing, pace))
+            watch = DriftWatch(own, champions)
+            background.start("drift", lambda: _watch(watch, policies, pace))
             background.start("sweeper", lambda: _sweep(own, pace))
             background.start("worker", lambda: worker.run(database_url))
             await asyncio.Event().wait()  # until cancelled
@@ -214,6 +217,13 @@ async def run(
 async def _shadow(shadowing: Shadowing, pace: Pace) -> None:
     while True:
         await shadowing.try_look()
+        await asyncio.sleep(pace.poll)
+
+
+async def _watch(watch: DriftWatch, policies: Policies, pace: Pace) -> None:
+    while True:
+        if await watch.try_look():
+            policies.wake()
         await asyncio.sleep(pace.poll)
 
 

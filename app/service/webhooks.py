@@ -37,7 +37,7 @@ from app.store.webhooks import Webhook
 log = structlog.get_logger()
 
 EVENT, MODEL = "onset.event", "onset.model"
-TOLD = only("event", "model", "alert")
+TOLD = only("event", "model", "alert", "drift")
 BATCH = 200
 MOST_WAITING = 10_000
 """Deliveries that one webhook may be behind; its cursor waits, nothing is lost."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.columns import NOW, Time, big_number, metadata, number, since
 
@@ -139,4 +139,26 @@ alert_firings = Table(
     Column("key", Text, primary_key=True),
     since("at"),
     Index("ix_alert_firings_at", "at"),
+)
+
+drift_looks = Table(
+    "drift_looks",
+    metadata,
+    big_number("id"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column(
+        "model_version",
+        Integer,
+        ForeignKey("model_versions.version"),
+        nullable=False,
+    ),
+    Column("number", Integer, nullable=False),
+    since(),
+    Column("position", BigInteger, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("budget", Double, nullable=False),
+    Column("alarm", Boolean, nullable=False),
+    Column("signals", JSONB, nullable=False),
+    UniqueConstraint("model_version", "number"),
+    CheckConstraint("number >= 0", name="number"),
 )

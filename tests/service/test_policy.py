@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain import RetrainPolicy
-from app.service.policy import Attempt, History, due, history
+from app.service.policy import Attempt, History, due, history, is_automatic
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -61,6 +61,18 @@ def test_cooldown_holds_a_due_training_back_until_its_end():
     past = History(seen_until=at(0), ended_at=at(10))
     assert ask(policy, past, 50, 14.999) is None
     assert ask(policy, past, 50, 15.0) is not None
+
+
+def test_a_drift_makes_fewer_labels_enough():
+    policy = RetrainPolicy(every_labels=None, drift_labels=10)
+    past = History(seen_until=at(0), ended_at=at(10))
+    asked = {"now": at(100), "cooldown_seconds": 5}
+    assert is_automatic(policy)
+    assert due(policy, past, new_labels=50, **asked) is None
+    assert due(policy, past, new_labels=9, drifted=True, **asked) is None
+    said = due(policy, past, new_labels=10, drifted=True, **asked)
+    assert said == "10 new labels, and the champion has drifted"
+    assert due(RetrainPolicy(), past, new_labels=10, drifted=True, **asked) is None
 
 
 @pytest.mark.parametrize("state", ["succeeded", "cancelled"])
