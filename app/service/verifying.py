@@ -10,33 +10,25 @@ Streams and events are read piece by piece, so memory does not grow with them.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from uuid import UUID
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import Event, Flag, Json, Profile
-from app.errors import ArtefactError, OnsetError
-from app.learning.model import Model, classify
-from app.service.champion import load
 from app.service.progress import Progress
+from app.service.reask import answers
 from app.service.rerun import Recorded
 from app.service.retold import Course, course_of, events_of
-from app.store import events, jobs, models, profiles, recordings, verification
+from app.service.tally import UNREADABLE, Tally, both
+from app.store import events, jobs, profiles, recordings, verification
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
-from app.store.verification import AsFound, Asked
+from app.store.verification import AsFound
 
-MOST_LISTED = 200
-"""Differences that are told one by one; all are counted."""
 PAGE = 500
-MOST_MODELS = 8
-"""Models in memory."""
-UNREADABLE = "window: what is stored cannot be read"
 
 _FIELDS = (
     "detector_version",
@@ -48,46 +40,6 @@ _FIELDS = (
     "pre_roll",
     "post_roll",
 )
-_SAID = (
-    "label",
-    "probability",
-    "unknown",
-    "classes",
-    "probabilities",
-    "features_digest",
-)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was held against what, as it adds up."""
-
-    streams: int = 0
-    readings: int = 0
-    events: int = 0
-    events_again: int = 0
-    unknown: int = 0
-    predictions: int = 0
-    predictions_again: int = 0
-    differ: int = 0
-    differences: list[Json] = field(default_factory=list)
-
-    def differs(
-        self, what: str, device: str, boot: str, onset_seq: int, event: UUID, why: str
-    ) -> None:
-        """Take note of a difference."""
-        self.differ += 1
-        if len(self.differences) < MOST_LISTED:
-            self.differences.append(
-                {
-                    "what": what,
-                    "device": device,
-                    "boot": boot,
-                    "onset_seq": onset_seq,
-                    "event": str(event),
-                    "why": why,
-                }
-            )
 
 
 async def verify(
@@ -116,7 +68,7 @@ async def verify(
         progress(f"detecting in {stream.device}/{stream.boot}", 0.0)
         await _stream(engine, profile, stream, position, tally, progress, total)
     progress("asking models again", 0.8)
-    await _answers(engine, artefacts, profile, device, position, tally, progress)
+    await answers(engine, artefacts, profile, device, position, tally, progress)
     result: Json = {
         "verdict": "differs" if tally.differ else "reproduced",
         "device": device,
@@ -244,94 +196,19 @@ async def _not_stored(
 def differing(stored: AsFound, again: Event) -> str:
     """Say how an event that was found again differs from the stored one; "" if not."""
     said = [
-        _both(name, getattr(stored, name), getattr(again, name))
+        both(name, getattr(stored, name), getattr(again, name))
         for name in _FIELDS
         if getattr(stored, name) != getattr(again, name)
     ]
     flags = tuple(str(flag) for flag in again.flags)
     if stored.flags != flags:
-        said.append(_both("flags", list(stored.flags), list(flags)))
+        said.append(both("flags", list(stored.flags), list(flags)))
     window = np.asarray(again.window, np.float32)
     if stored.window is None:
         said.append(UNREADABLE)
     elif stored.window.shape != window.shape:
-        said.append(_both("window", stored.window.shape, window.shape))
+        said.append(both("window", stored.window.shape, window.shape))
     elif not np.array_equal(stored.window, window, equal_nan=True):
         n = int((stored.window != window).any(axis=1).sum())
         said.append(f"window: {n} of {len(window)} readings differ")
     return "; ".join(said)
-
-
-def _both(name: str, stored: object, again: object) -> str:
-    return f"{name}: stored {stored}, again {again}"
-
-
-async def _answers(
-    engine: AsyncEngine,
-    artefacts: Artefacts,
-    profile: Profile,
-    device: str | None,
-    position: int,
-    tally: Tally,
-    progress: Progress,
-) -> None:
-    """Ask the models again that made the stored predictions."""
-    loaded: dict[int, Model | str] = {}
-    after: int | None = 0
-    while after is not None:
-        progress("asking models again", 0.8 + 0.2 * after / max(position, 1))
-        begun = after
-        async with engine.connect() as conn:
-            page, after = await verification.asked(
-                conn, profile.name, device, after=begun, to=position, limit=PAGE
-            )
-        for number in {one.prediction.model_version for one in page} - set(loaded):
-            while len(loaded) >= MOST_MODELS:
-                del loaded[next(iter(loaded))]
-            loaded[number] = await _load(engine, artefacts, number)
-        whys = await asyncio.to_thread(_asked, loaded, page)
-        for one, why in zip(page, whys, strict=True):
-            tally.predictions += 1
-            if why:
-                about = f"model {one.prediction.model_version}: {why}"
-                tally.differs(
-                    "prediction",
-                    one.device,
-                    one.boot,
-                    one.onset_seq,
-                    one.event,
-                    about,
-                )
-            else:
-                tally.predictions_again += 1
-
-
-async def _load(engine: AsyncEngine, artefacts: Artefacts, number: int) -> Model | str:
-    """Load a model, or say why it cannot be asked."""
-    async with engine.connect() as conn:
-        row = await models.get(conn, number)
-    try:
-        return await asyncio.to_thread(load, artefacts, row)
-    except ArtefactError as error:
-        return str(error)
-
-
-def _asked(loaded: dict[int, Model | str], page: Sequence[Asked]) -> list[str]:
-    said = []
-    for one in page:
-        model = loaded[one.prediction.model_version]
-        if isinstance(model, str) or one.window is None:
-            said.append(model if isinstance(model, str) else UNREADABLE)
-            continue
-        try:
-            again = classify(model, one.window, one.pre_roll, one.post_roll)
-        except OnsetError as error:
-            said.append(str(error))
-            continue
-        differ = [
-            _both(name, getattr(one.prediction, name), getattr(again, name))
-            for name in _SAID
-            if getattr(one.prediction, name) != getattr(again, name)
-        ]
-        said.append("; ".join(differ))
-    return said

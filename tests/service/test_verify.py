@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.detection import complete
 from app.errors import Conflict, NotFound
 from app.learning.model import classify
-from app.service import boundaries, verify, verifying
+from app.service import boundaries, tally, verify, verifying
 from app.service.champion import load
 from app.service.progress import Progress
 from app.store import detectors, events, jobs, labels, models, profiles, recordings
@@ -257,7 +257,7 @@ async def test_model_whose_file_is_lost_is_a_difference_that_says_so(
 async def test_only_so_many_differences_are_listed_but_all_are_counted(
     engine: AsyncEngine, artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(verifying, "MOST_LISTED", 2)
+    monkeypatch.setattr(tally, "MOST_LISTED", 2)
     monkeypatch.setattr(verifying, "PAGE", 3)
     found = await recorded(engine)
     async with engine.begin() as conn:
