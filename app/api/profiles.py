@@ -58,6 +58,13 @@ class ChannelBody(Body):
     unit: Text64 = "1"
 
 
+class LeastBody(Body):
+    """What a class must reach, or be unknown."""
+
+    probability: Annotated[float, Field(ge=0, le=1)] = 0.0
+    seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+
+
 class RetrainBody(Body):
     """When and how the models of the profile are trained again."""
 
@@ -86,6 +93,10 @@ class RetrainBody(Body):
         default=0.3,
         description="Most that one key's labels may weigh of a class that at least "
         "1 / key_share keys label.",
+    )
+    least: Annotated[dict[Text64, LeastBody], Field(max_length=1000)] = Field(
+        default={},
+        description="By class, what it must reach; of versions trained from now on.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.arrays import Json
@@ -51,6 +52,9 @@ class RetrainPolicy:
     key_share : float in (0, 1]
         Most of the training weight of a class that one key's labels may have, where
         enough keys label the class.
+    least : mapping
+        By class: least ``probability`` and ``seconds``, below which it is unknown, of
+        versions that are trained from now on.
     """
 
     every_labels: int | None = 20
@@ -63,6 +67,7 @@ class RetrainPolicy:
     margin: float = 0.05
     key_share: float = 0.3
     drift_labels: int | None = None
+    least: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from app.domain import Json
 from app.errors import ArtefactError
+from app.learning.least import Least
 from app.learning.unknown import Rule
 
 
@@ -46,6 +47,8 @@ class ModelCard:
     rule : Rule or None
         When a window is ``unknown``, of graphs that say how far it is from all they
         learnt.
+    least : mapping
+        What single classes must reach beside, or be ``unknown``.
     """
 
     profile: str
@@ -61,6 +64,7 @@ class ModelCard:
     pre_roll: int = 0
     post_roll: int = 0
     rule: Rule | None = None
+    least: Least = field(default_factory=dict)
 
     def with_unknown_below(self, unknown_below: float) -> ModelCard:
         """Return the card with another threshold."""
@@ -99,6 +103,10 @@ class ModelCard:
                 pre_roll=int(data["pre_roll"]),
                 post_roll=int(data["post_roll"]),
                 rule=Rule.from_json(rule) if (rule := data.get("rule")) else None,
+                least={
+                    str(name): {str(k): float(v) for k, v in wanted.items()}
+                    for name, wanted in data.get("least", {}).items()
+                },
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtefactError(f"the model card is not whole: {error!r}") from error

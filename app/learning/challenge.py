@@ -140,6 +140,7 @@ def challenge(
         )
     progress("exporting", 0.85)
     onnx, card = export(trained, profile, train, holdout)
+    card = replace(card, least=profile.retrain.least)
     progress(f"judging on {len(holdout)} held-out events", 0.9)
     listed = manifest(dataset, parts, trained.feature_set, share)
     judged = Model.load(onnx, card)
@@ -171,7 +172,8 @@ def challenge(
         after = evaluate(Model.load(*served), holdout)
         # whoever has learnt the hold-out knows it; if not, the fit went wrong
         if after.accuracy >= report.accuracy:
-            onnx, card = served[0], replace(served[1], rule=trained.rule)
+            onnx = served[0]
+            card = replace(served[1], rule=trained.rule, least=card.least)
             listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
     card = card.with_unknown_below(report.unknown_below)
     story = _story(kind, trained, train, ours, theirs, decision, listed)

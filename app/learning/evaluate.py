@@ -11,6 +11,7 @@ import numpy as np
 
 from app.domain import FloatArray, Json
 from app.learning.dataset import Dataset
+from app.learning.least import evidence
 from app.learning.model import Model
 
 CALIBRATION_BINS = 10
@@ -51,6 +52,7 @@ class Report:
     per_device : (accuracy, rows) of every device
     correct : whether the best class was right, per event
     rejected : share of the right answers that was called unknown
+    least : what the demands on single classes take away of right and wrong answers
     """
 
     n: int
@@ -66,6 +68,7 @@ class Report:
     correct: dict[UUID, bool] = field(repr=False)
     unknown_below: float = 0.0
     rejected: float = 0.0
+    least: dict[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return plain JSON, without the row by row answers."""
@@ -92,12 +95,14 @@ class Report:
             },
             "unknown_below": self.unknown_below,
             "rejected": self.rejected,
+            "least": self.least,
         }
 
 
 def evaluate(model: Model, rows: Dataset) -> Report:
     """Ask the served model about every row, one by one, as the live path does."""
-    said = [model.predict(row) for row in rows.table(model.feature_set)]
+    vectors = rows.table(model.feature_set)
+    said = [model.predict(row) for row in vectors]
     labels = [p.label for p in said]
     classes = tuple(sorted({*model.classes, *rows.labels}))
     place = {name: i for i, name in enumerate(classes)}
@@ -130,6 +135,9 @@ def evaluate(model: Model, rows: Dataset) -> Report:
         correct=dict(zip(rows.events, (bool(r) for r in right), strict=True)),
         unknown_below=_unknown_below(top[right]) if n else 0.0,
         rejected=_share([p.unknown for p, r in zip(said, right, strict=True) if r]),
+        least=evidence(
+            model.card.least, said, rows.labels, list(vectors), model.rate_hz
+        ),
     )
 
 
@@ -149,6 +157,7 @@ def report_from_json(data: Json) -> Report:
         correct={},
         unknown_below=float(data["unknown_below"]),
         rejected=float(data.get("rejected", 0.0)),
+        least=dict(data.get("least", {})),
     )
 
 

@@ -21,6 +21,7 @@ from app.domain import Float32Array, Prediction
 from app.errors import ArtefactError, InvalidReadings
 from app.learning.artefact import INPUT, OUTPUT, inspect, open_session
 from app.learning.card import ModelCard, SelfTest
+from app.learning.least import falls_short
 from app.learning.space import Space
 
 __all__ = ["Model", "ModelCard", "SelfTest", "classify"]
@@ -132,9 +133,9 @@ class Model:
         said = self._infer(row)
         best = int(np.argmax(said))
         probability = float(said[best])
-        rule = self.card.rule
+        rule, label = self.card.rule, self.classes[best]
         return Prediction(
-            label=self.classes[best],
+            label=label,
             probability=probability,
             classes=self.classes,
             probabilities=tuple(said.tolist()),
@@ -142,7 +143,8 @@ class Model:
                 bool(said[best] < self.unknown_below)
                 if rule is None
                 else rule.is_unknown(self.distance(row), probability)
-            ),
+            )
+            or falls_short(self.card.least, label, probability, row, self.rate_hz),
             model_version=self.version,
             features_digest=features.digest(row),
         )

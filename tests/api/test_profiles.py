@@ -26,6 +26,7 @@ async def test_profile_needs_channels_and_rate_only(api: dict[str, Caller]) -> N
     assert made["detector"]["kind"]
     assert made["retrain"]["every_labels"] == 20
     assert made["retrain"]["unknown_rate"] == 0.05
+    assert made["retrain"]["least"] == {}
     again = await call("PUT", "/profiles/leg", json=LEG)
     assert (again.status_code, again.json()) == (200, made)
     listed = (await call("GET", "/profiles")).json()["items"]
@@ -61,6 +62,8 @@ async def test_changed_detector_is_a_new_version(admin: Caller) -> None:
         {"retrain": {"mode": "both"}},
         {"retrain": {"every_labels": 0}},
         {"retrain": {"unknown_rate": 0}},
+        {"retrain": {"least": {"fist": {"probability": 1.1}}}},
+        {"retrain": {"least": {"fist": {"minutes": 1}}}},
         {"retrain": {"unknown_rate": 0.6}},
         {"max_gap_seconds": 0},
         {"strange": 1},
