@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,16 @@ import typer
 
 from app.cli import configuration
 from app.cli.detectors import settings_of
-from app.cli.folder import replay_folder
+from app.cli.folder import Name, Side, replay_folder
 from app.cli.jobs import finished, telling
 from app.cli.options import AsJson, Url
 from app.cli.rest import Refused, Service
+from app.domain import Event
 from app.simulate.recordings import read_folder
 
 SERVED = "served"
+WINDOWS_AT_ONCE = 16
+"""In one question to a service: a megabyte of JSON at most, usually."""
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -48,7 +52,8 @@ def replay(
     """Compare a detector or model with what was served at the time.
 
     Over what the service recorded, or, with --recordings, over a folder: then beside
-    the profile's present detector, or without a profile the default one.
+    the profile's present detector, or without a profile the default one; and with a
+    --model, beside the champion, which names what is found by the same detector.
     """
     asked: dict[str, Any] = {}
     if detector is not None:
@@ -82,7 +87,7 @@ def compare(
         _do(profile, _side(latter), against, as_json=as_json, url=url)
         return
     if against is None:
-        raise Refused("a folder was never served: name two detectors")
+        raise Refused("a folder was never served: name two versions")
     _do_folder(recordings, profile, _side(latter), against, as_json=as_json, url=url)
 
 
@@ -128,36 +133,65 @@ def _do_folder(
 ) -> None:
     if not folder.is_dir():
         raise Refused(f"--recordings {folder} is not a folder")
-    latter = _settings(profile, side, url)
-    if against is not None:
-        former = _settings(profile, against, url)
-    elif profile is not None:
-        service = Service.of(configuration.load(), url)
-        path = f"/profiles/{profile}"
-        present = service.call("GET", path)["detector_version"]
-        former = _settings(profile, {"detector_version": present}, url)
-    else:
-        former = {}
+    if not side:
+        raise Refused("name a version, by --detector, --settings or --model")
+    former = {} if against is None else against
+    service = Service.of(configuration.load(), url)
+    models = [one.get("model_version") for one in (former, side)]
+    sides = [
+        Side(
+            _settings(service, profile, one),
+            _namer(service, _named(profile), model) if any(models) else None,
+        )
+        for one, model in zip((former, side), models, strict=True)
+    ]
     with telling(quiet=as_json) as tell:
-        result = replay_folder(read_folder(folder), former, latter, tell)
+        result = replay_folder(read_folder(folder), sides[0], sides[1], tell)
     _show(result, as_json=as_json)
 
 
 def _settings(
-    profile: str | None, side: dict[str, Any], url: str | None
+    service: Service, profile: str | None, side: dict[str, Any]
 ) -> dict[str, Any]:
-    """Give the detector settings of a side; a version's are asked of the service."""
-    if "model_version" in side:
-        raise Refused("a folder is replayed through detectors: name no model")
+    """Give the detector settings of a side; a version's are asked of the service.
+
+    A side that names no detector has the profile's present one, or the default.
+    """
     if "detector" in side:
         given: dict[str, Any] = side["detector"]
         return given
-    if "detector_version" not in side:
-        raise Refused("name a detector, by --detector or --settings")
-    service = Service.of(configuration.load(), url)
-    path = f"/profiles/{_named(profile)}/detectors/{side['detector_version']}"
-    found: dict[str, Any] = service.call("GET", path)["settings"]
-    return found
+    number = side.get("detector_version")
+    if number is None and profile is None:
+        return {}
+    path = f"/profiles/{_named(profile)}"
+    if number is None:
+        number = service.call("GET", path)["detector_version"]
+    found: dict[str, Any] = service.call("GET", f"{path}/detectors/{number}")
+    settings: dict[str, Any] = found["settings"]
+    return settings
+
+
+def _namer(service: Service, profile: str, model: int | None) -> Name:
+    """Let the service say what a model version, or the champion, calls events."""
+    version = {} if model is None else {"model_version": model}
+
+    def name(events: Sequence[Event]) -> list[str | None]:
+        labels: list[str | None] = []
+        for at in range(0, len(events), WINDOWS_AT_ONCE):
+            some = events[at : at + WINDOWS_AT_ONCE]
+            asked = {
+                "profile": profile,
+                "windows": [one.window.tolist() for one in some],
+                "pre_roll": [one.pre_roll for one in some],
+                "post_roll": [one.post_roll for one in some],
+            }
+            said = service.call("POST", "/classify", json=asked | version)
+            labels += [
+                None if one["unknown"] else one["label"] for one in said["predictions"]
+            ]
+        return labels
+
+    return name
 
 
 def _show(result: dict[str, Any], *, as_json: bool) -> None:

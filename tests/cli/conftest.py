@@ -21,7 +21,8 @@ class Told:
     """What the service answers, and what it was asked."""
 
     answers: dict[str, Any] = field(default_factory=dict)
-    """By method and path; a list gives its items one after another."""
+    """By method and path; a list gives its items one after another, a function of
+    the body what it returns."""
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -29,6 +30,8 @@ class Told:
         body = msgspec.json.decode(request.content) if request.content else None
         self.asked.append((request.method, str(request.url.raw_path, "ascii"), body))
         said = self.answers[name]
+        if callable(said):
+            said = said(body)
         if isinstance(said, list):
             said = said.pop(0) if len(said) > 1 else said[0]
         status, body = said if isinstance(said, tuple) else (200, said)

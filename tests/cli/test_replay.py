@@ -101,6 +101,41 @@ def test_versions_of_a_profile_are_asked_of_its_service(
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "former"),
+    [
+        (("replay", "arm", "--model", "5"), None),
+        (("compare", "arm", "model:4", "model:5"), 4),
+    ],
+)
+def test_two_models_name_what_is_found_in_a_folder(
+    folder: Path, told: Told, onset: Run, words: tuple[str, ...], former: int | None
+):
+    told.answers["GET /profiles/arm"] = {"detector_version": 4}
+    told.answers["GET /profiles/arm/detectors/4"] = {"settings": {"kind": "energy"}}
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        n = len(body["windows"])
+        assert len(body["pre_roll"]) == len(body["post_roll"]) == n <= 16
+        assert body["profile"] == "arm"
+        # the former is right, the latter knows nothing
+        assert body.get("model_version") in (former, 5)
+        blank = body.get("model_version") == 5
+        return {"predictions": [{"label": "burst", "unknown": blank}] * n}
+
+    told.answers["POST /classify"] = answer
+    said = onset(*words, "--recordings", str(folder), "--json")
+    assert said.exit_code == 0, said.exception
+    result = msgspec.json.decode(said.output)
+    assert result["verdict"] == "worse"
+    assert result["reason"].startswith("end-to-end F1: worse: over 7")
+    whole = result["end_to_end"]["comparison"]
+    assert whole["former"] > 0.9
+    assert whole["latter"] == 0.0
+    found = result["detection"]
+    assert found["only_side"] == found["only_against"] == 0
+
+
 def test_a_folder_without_truth_proves_nothing(
     folder: Path, tmp_path: Path, onset: Run
 ):
@@ -113,8 +148,8 @@ def test_a_folder_without_truth_proves_nothing(
     ("words", "why"),
     [
         (("replay",), "name a profile, or a folder"),
-        (("replay", "--recordings", "FOLDER"), "name a detector"),
-        (("replay", "--recordings", "FOLDER", "--model", "3"), "name no model"),
+        (("replay", "--recordings", "FOLDER"), "name a version"),
+        (("replay", "--recordings", "FOLDER", "--model", "3"), "name a profile"),
         (("replay", "--recordings", "nowhere", "--settings", "{}"), "is not a folder"),
         (("compare", "arm", "served", "{}", "--recordings", "FOLDER"), "never served"),
         (("compare", "arm", "version 3", "detector:4"), "must be detector:NUMBER"),
