@@ -92,6 +92,8 @@ def close_block(
             )
             floats[baseline.THRESHOLD_ON] = on
             floats[baseline.THRESHOLD_OFF] = off
+        else:
+            own[restless.OUT] = 0.0
     slots[restless.BLOCKS] += 1
     out_of_memory(floats)
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from app.detection import build, restless
-from app.detection.energy_block import LONG
+from app.detection.energy_block import LONG, MEMORY
 
 RATE_HZ = 50.0
 
@@ -68,6 +68,21 @@ def test_a_stream_with_a_quiet_state_is_not_restless(duty):
         detector.update(values[at : at + 500])
         beliefs.append(detector._ints[LONG + restless.RESTLESS])
     assert not any(beliefs)
+
+
+def test_a_stream_that_comes_to_rest_is_none_the_worse():
+    n = int(600 * RATE_HZ)
+    white = np.random.default_rng(10).normal(0, 1, (2 * n, 2))
+    white[:n] = wandering(1.0, n, 2)
+    detector = build({"kind": "energy"}, RATE_HZ, 2)
+    beliefs = []
+    for at in range(0, 2 * n, 500):
+        detector.update(white[at : at + 500])
+        beliefs.append(bool(detector._ints[LONG + restless.RESTLESS]))
+    assert any(beliefs[: n // 500])
+    assert not beliefs[-1]
+    assert detector._floats[MEMORY + restless.AWAY] == 0.0
+    assert detector.open_onset is None
 
 
 def test_median_and_deviation_are_followed_in_spite_of_a_third_of_outliers():
