@@ -19,16 +19,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from app.detection import build, ticks
 from app.detection.scored import joined
 from app.detection.settings import COMMON
-from app.domain import Float32Array, FloatArray, Json
+from app.domain import FloatArray, Json
 from app.domain.overlap import match
 from app.errors import CannotLearn
 from app.learning.compare import Comparison, Counts, compare_detections, stretches
+from app.learning.marked import Course, Marked, Part, grouped, sure, true_spans
 from app.learning.scorer import LEANING, MIXED, MIXTURES, PLAIN, TREES, Members, learn
 
 Report = Callable[[str, float], None]
@@ -51,27 +51,6 @@ STRETCH_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
-    """A stretch of recorded readings without a gap, and what people said of it.
-
-    Parameters
-    ----------
-    device, boot : str
-    values : float32 (n_readings, n_channels), finite
-    events : (n, 2) readings, half open
-        Labelled events, in order; they may touch, but not overlap.
-    unsure : (n, 2) readings
-        Events that nobody labelled.
-    """
-
-    device: str
-    boot: str
-    values: Float32Array
-    events: NDArray[np.int64]
-    unsure: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
     """A detector that was learnt, and how it did.
 
@@ -87,33 +66,6 @@ class Fitted:
     settings: Json
     comparison: Comparison
     report: Json
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marked:
-    """A course as ticks."""
-
-    course: Course
-    group: str
-    features: Float32Array
-    inside: NDArray[np.bool_]
-    weights: FloatArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """What one model never saw: ticks ``[first, last)`` of a course."""
-
-    marked: _Marked
-    fold: int
-    first: int
-    last: int
-    odds: FloatArray
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is all of the course."""
-        return self.last - self.first == len(self.marked.features)
 
 
 def fit(
@@ -158,7 +110,7 @@ def _fit(
             f"{n_events} labelled events in recordings: a detector learns from "
             f"{LEAST_EVENTS} or more"
         )
-    by, marked = _grouped(told, rate_hz)
+    by, marked = grouped(told, rate_hz)
     progress("learning what is held out", 0.1)
     parts = _held_out(marked, by, seed, progress)
     progress("choosing", 0.7)
@@ -200,43 +152,7 @@ def _fit(
 _KEPT = ("max_seconds", "pre_seconds", "post_seconds")
 
 
-def _grouped(told: Sequence[Course], rate_hz: float) -> tuple[str, list[_Marked]]:
-    """Say what is held out together, and mark the ticks."""
-    devices = {one.device for one in told}
-    boots = {(one.device, one.boot) for one in told}
-    by = "quarter"
-    if len(devices) > 1:
-        by = "device"
-    elif len(boots) > 1:
-        by = "recording"
-    return by, [
-        _mark(one, one.device if by == "device" else one.boot, rate_hz) for one in told
-    ]
-
-
-def _mark(course: Course, group: str, rate_hz: float) -> _Marked:
-    features = ticks.features_of(course.values.astype(np.float64), rate_hz)
-    n, tick = len(features), ticks.tick_readings(rate_hz)
-    middle: FloatArray = (np.arange(n, dtype=np.float64) + 0.5) * tick
-    inside = _within(middle, course.events)
-    weights = np.zeros(n)
-    edges = np.flatnonzero(np.diff(inside)) + 1
-    # two events that touch are two
-    edges = np.union1d(edges, np.searchsorted(middle, course.events.ravel()))
-    for run in np.split(np.arange(n), edges[(edges > 0) & (edges < n)]):
-        weights[run] = 1.0 / len(run)
-    weights[_within(middle, course.unsure) & ~inside] = 0.0
-    return _Marked(course, group, features.astype(np.float32), inside, weights)
-
-
-def _within(middle: FloatArray, spans: NDArray[np.int64]) -> NDArray[np.bool_]:
-    found = np.zeros(len(middle), bool)
-    for onset, offset in spans:
-        found |= (middle >= onset) & (middle < offset)
-    return found
-
-
-def _learn(marked: Sequence[_Marked], seed: int, *, trees: bool) -> Members:
+def _learn(marked: Sequence[Marked], seed: int, *, trees: bool) -> Members:
     weights = np.concatenate([one.weights for one in marked])
     inside = np.concatenate([one.inside for one in marked])
     used = weights > 0.0
@@ -250,8 +166,8 @@ def _learn(marked: Sequence[_Marked], seed: int, *, trees: bool) -> Members:
 
 
 def _held_out(
-    marked: Sequence[_Marked], by: str, seed: int, progress: Report
-) -> list[_Part]:
+    marked: Sequence[Marked], by: str, seed: int, progress: Report
+) -> list[Part]:
     """Score every tick by a model that never saw what it belongs to."""
     if by == "quarter":
         return _quarters(marked, seed)
@@ -265,11 +181,11 @@ def _held_out(
         for one in marked:
             if one.group in away:
                 odds = members.log_odds(one.features)
-                parts.append(_Part(one, fold, 0, len(odds), odds))
+                parts.append(Part(one, fold, 0, len(odds), odds))
     return parts
 
 
-def _quarters(marked: Sequence[_Marked], seed: int) -> list[_Part]:
+def _quarters(marked: Sequence[Marked], seed: int) -> list[Part]:
     parts = []
     for one in marked:
         n = len(one.features)
@@ -282,43 +198,22 @@ def _quarters(marked: Sequence[_Marked], seed: int) -> list[_Part]:
             members = _learn(rest, seed, trees=False)
             odds = members.log_odds(one.features[first:last])
             none = np.zeros((len(odds), TREES))
-            parts.append(_Part(one, fold, first, last, np.hstack([odds, none])))
+            parts.append(Part(one, fold, first, last, np.hstack([odds, none])))
     return parts
 
 
-def _true(part: _Part, tick: int) -> FloatArray:
-    """Labelled events that begin in a part, from its first reading on."""
-    events = part.marked.course.events - part.first * tick
-    length = (part.last - part.first) * tick
-    mine = (events[:, 0] >= 0) & (events[:, 0] < length) | part.whole
-    return events[mine].astype(np.float64)
-
-
-def _sure(part: _Part, spans: FloatArray, tick: int) -> FloatArray:
-    """Leave out what was found where nobody said whether there is an event."""
-    unsure = part.marked.course.unsure - part.first * tick
-    if not len(unsure) or not len(spans):
-        return spans
-    centre = spans.mean(axis=1)[:, None]
-    doubtful = ((centre >= unsure[:, 0]) & (centre < unsure[:, 1])).any(axis=1)
-    hit = np.zeros(len(spans), bool)
-    hit[[j for _, j in match(_true(part, tick), spans)]] = True
-    kept: FloatArray = spans[hit | ~doubtful]
-    return kept
-
-
 def _found(
-    part: _Part, mixture: str, i: int, j: int, rate_hz: float, tick: int
+    part: Part, mixture: str, i: int, j: int, rate_hz: float, tick: int
 ) -> FloatArray:
     odds = part.odds @ np.array(MIXTURES[mixture])
     spans = joined(odds, rate_hz, CHANGES[i], LEANS[j], MIN_SECONDS)
-    return _sure(part, spans.astype(np.float64) * tick, tick)
+    return sure(part, spans.astype(np.float64) * tick, tick)
 
 
-def _table(part: _Part, choices: Sequence[str], rate_hz: float) -> FloatArray:
+def _table(part: Part, choices: Sequence[str], rate_hz: float) -> FloatArray:
     """Count (matched, found, true) for every choice, (mixture, change, lean, 3)."""
     tick = ticks.tick_readings(rate_hz)
-    true = _true(part, tick)
+    true = true_spans(part, tick)
     table = np.zeros((len(choices), len(CHANGES), len(LEANS), 3))
     for k, i, j in np.ndindex(table.shape[:3]):
         found = _found(part, choices[k], i, j, rate_hz, tick)
@@ -351,7 +246,7 @@ def _choose(counts: FloatArray, choices: Sequence[str]) -> tuple[str, int, int]:
 
 
 def _judge(
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     tables: Sequence[FloatArray],
     choices: Sequence[str],
     rate_hz: float,
@@ -380,12 +275,12 @@ def _judge(
         if id(course) not in known:
             known[id(course)] = detected(course)
         length = (part.last - part.first) * tick
-        true = _true(part, tick)
+        true = true_spans(part, tick)
         mine = _found(part, *chosen[part.fold], rate_hz, tick)
         former = known[id(course)] - part.first * tick
         former = former[(former[:, 0] >= 0) & (former[:, 0] < length)]
         ours += stretches(true, mine, length, step)
-        theirs += stretches(true, _sure(part, former, tick), length, step)
+        theirs += stretches(true, sure(part, former, tick), length, step)
     return ours, theirs
 
 

@@ -18,9 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain import NOTHING, DetectorVersion, Float32Array, Profile, Readings
 from app.errors import CannotLearn
 from app.learning import boundaries
-from app.learning.boundaries import Course
 from app.learning.compare import BETTER, WORSE, Comparison
 from app.learning.heldout import LEAST_STRETCHES
+from app.learning.marked import Course
 from app.service.gate import gated, labels_after
 from app.service.keep import keep
 from app.service.progress import Progress

@@ -18,7 +18,8 @@ import numpy as np
 
 from app.detection import complete
 from app.domain.overlap import match
-from app.learning.boundaries import Course, fit
+from app.learning.boundaries import fit
+from app.learning.marked import Course
 from benchmarks.detection.quality import detect, line, recordings
 
 MOST_FOLDS = 5

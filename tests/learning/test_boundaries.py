@@ -7,7 +7,8 @@ from app.detection import build, complete, ticks
 from app.detection.scored import log_odds
 from app.detection.scores import Scorer
 from app.errors import CannotLearn
-from app.learning.boundaries import Course, fit
+from app.learning.boundaries import fit
+from app.learning.marked import Course
 from app.learning.scorer import MIXTURES, learn
 
 RATE_HZ = 20.0
