@@ -30,6 +30,7 @@ from app.service.champion import Champions
 from app.service.commit import GroupCommit, Pace
 from app.service.detectors import Detectors
 from app.service.feed import Feed
+from app.service.fleet import Fleet
 from app.service.hub import Hub, Message
 from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
@@ -196,14 +197,18 @@ def _build(
         settings.provisional_interval_seconds,
         detectors,
     )
+    limits = Limits(
+        max_message_bytes=settings.max_message_bytes,
+        max_readings=settings.max_readings,
+    )
+    fleet = Fleet(limits, hub)
+    fleet.warm()
     sockets = Sockets(
         ingest=Ingest(engine, shared),
         commit=commit,
         metrics=metrics,
-        limits=Limits(
-            max_message_bytes=settings.max_message_bytes,
-            max_readings=settings.max_readings,
-        ),
+        fleet=fleet,
+        limits=limits,
         window=settings.window_readings,
         per_key=settings.connections_per_key,
         per_second=settings.messages_per_second,

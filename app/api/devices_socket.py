@@ -32,6 +32,7 @@ from app.api.sockets import Sockets
 from app.api.state import State
 from app.errors import OnsetError
 from app.service.connection import Connection
+from app.service.fleet import Lane
 from app.store.engine import AWAY
 from app.wire import closes, websocket
 from app.wire.frames import SUBPROTOCOLS
@@ -74,6 +75,7 @@ class DeviceSocket(asyncio.Protocol):
         "_early",
         "_flushing",
         "_heard",
+        "_lane",
         "_loop",
         "_owner",
         "_patrol",
@@ -92,6 +94,7 @@ class DeviceSocket(asyncio.Protocol):
         self._early = bytearray()
         self._reader: websocket.Reader | None = None
         self._connection: Connection | None = None
+        self._lane: Lane | None = None
         self._deadline = Deadline(self._sockets.patience.message, self._too_late)
         self._heard = self._since = self._loop.time()
         self._counted = 0
@@ -198,7 +201,15 @@ class DeviceSocket(asyncio.Protocol):
     # What the transport calls.
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes."""
+        """Take bytes: with those of all others, once the stream has a lane."""
+        if self._lane is not None:
+            self._lane.put(data)
+        else:
+            self.receive(data)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes in the careful way."""
+        self._hold()
         reader, connection = self._reader, self._connection
         if reader is None or connection is None:
             self._early += data
@@ -208,12 +219,35 @@ class DeviceSocket(asyncio.Protocol):
             message = reader.whole(data)
             if message is not None:
                 self._hear(connection, message)
-                if connection.full:
-                    self._watch()
+                self.attend()
                 return
         reader.feed(data)
         self._deadline.came(len(data))
         self._work()
+
+    def attend(self) -> None:
+        """Look whether to read, and whether readings may come the direct way."""
+        self._watch()
+        connection, reader = self._connection, self._reader
+        if connection is None or reader is None or connection.live is None:
+            return
+        if self._lane is not None and self._lane.ready:
+            return
+        intake = connection.direct()
+        if (
+            intake is None
+            or self._blocked
+            or self._closing
+            or not self._reading
+            or reader.unfinished
+        ):
+            return
+        if self._lane is None:
+            self._lane = self._sockets.fleet.join(
+                connection.live, connection, intake, self
+            )
+        self._counted += self._lane.counted()
+        self._lane.release(self._sockets.per_second - self._counted)
 
     def eof_received(self) -> None:
         """Let the transport close itself."""
@@ -221,6 +255,7 @@ class DeviceSocket(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hear that the peer does not take what it is told."""
         self._blocked = True
+        self._hold()
         self._watch()
 
     def resume_writing(self) -> None:
@@ -236,6 +271,9 @@ class DeviceSocket(asyncio.Protocol):
             self._patrol.cancel()
         if self._admitting is not None:
             self._admitting.cancel()
+        if self._lane is not None:
+            self._lane.leave()
+            self._lane = None
         if self._connection is not None:
             self._sockets.leave(self._connection)
         self._closing = True
@@ -275,7 +313,7 @@ class DeviceSocket(asyncio.Protocol):
             self._farewell(bad.code, str(bad))
             self._transport.close()
             return
-        self._watch()
+        self.attend()
 
     def _hear(self, connection: Connection, message: str | bytes) -> None:
         self._heard = self._loop.time()
@@ -325,6 +363,12 @@ class DeviceSocket(asyncio.Protocol):
         if self._patrol is not None:
             self._patrol.cancel()
         self._patrol = self._loop.call_later(seconds, self._transport.abort)
+
+    def _hold(self) -> None:
+        """Let nothing more come the direct way; count what did."""
+        if self._lane is not None:
+            self._lane.hold()
+            self._counted += self._lane.counted()
 
     def _watch(self) -> None:
         """Read, or not; expect the end of what has begun, or not."""
@@ -378,6 +422,8 @@ class DeviceSocket(asyncio.Protocol):
         now = self._loop.time()
         if connection.full and not self._blocked:
             self._heard = now  # it is we who do not read
+        if self._lane is not None:
+            self._heard = max(self._heard, self._lane.heard)
         left = self._heard + limit - now
         if left > 0.001:
             self._patrol = self._loop.call_later(left, self._look)

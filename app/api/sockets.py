@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.service.commit import GroupCommit
 from app.service.connection import Connection
+from app.service.fleet import Fleet
 from app.service.ingest import Ingest
 from app.service.metrics import Metrics
 from app.store import devices, keys
@@ -41,6 +42,7 @@ class Sockets:
     ingest: Ingest
     commit: GroupCommit
     metrics: Metrics
+    fleet: Fleet
     limits: Limits
     window: int
     patience: Patience

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.held import HeldReadings
+from app.detection.held import END, HeldReadings
 from app.domain import Float32Array, FloatArray, Readings
 from app.domain.compiled import compiled
 
@@ -212,7 +212,7 @@ class Cleaner:
             held.end,
         )
         if fed:
-            held.end += taken
+            held.marks[END] += taken
         return taken, why
 
     def forget(self) -> None:

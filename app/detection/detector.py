@@ -13,6 +13,7 @@ from app.detection import trigger
 from app.detection.memory import pack as in_one_piece
 from app.detection.state import pack, unpack
 from app.domain import Float32Array, FloatArray, NearMiss, Span
+from app.domain.addresses import address
 
 SPANS_A_CALL = 64
 """A kernel stops when it has found so many, and is called again for the rest."""
@@ -119,9 +120,19 @@ class CompiledDetector:
             np.zeros((most, trigger.SPAN_FIELDS)),
             np.zeros(plan.scratch),
         )
-        self._address = self._memory.ctypes.data
+        self._address = address(self._memory)
         self._ints, self._floats, self._ring, self._out = views[2:6]
         trigger.start(self._ints[TRIGGER:OWN])
+
+    @property
+    def plan(self) -> Plan:
+        """The kernel that this drives."""
+        return self._plan
+
+    @property
+    def memory(self) -> NDArray[np.uint8]:
+        """What the kernel is given the address of."""
+        return self._memory
 
     @property
     def look_back(self) -> int:
@@ -130,7 +141,10 @@ class CompiledDetector:
 
     def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
         """Take readings (n, n_channels), finite; give the spans that are now final."""
-        found = self._step(values, self._address)
+        return self.found(self._step(values, self._address), values)
+
+    def found(self, found: int, values: FloatArray) -> list[Span]:
+        """Give the spans of a step that was done with `values`, finishing the step."""
         if not found:
             return []
         spans = self._spans(found)

@@ -13,6 +13,8 @@ from app.domain.compiled import compiled
 
 SMALLEST = 64
 """Rows to begin with: an idle stream should cost little."""
+START, END, FIRST = range(3)
+MARKS = 3
 
 
 class HeldReadings:
@@ -27,26 +29,39 @@ class HeldReadings:
         self.values: Float32Array = np.empty((SMALLEST, n_channels), np.float32)
         self.times: FloatArray = np.empty(SMALLEST)
         self.jumped: NDArray[np.bool_] = np.empty(SMALLEST, np.bool_)
-        self._start = 0
-        self.end = 0
+        self.marks: NDArray[np.int64] = np.zeros(MARKS, np.int64)
+        """What the three properties below say, where a kernel reaches it."""
+        self.last_before: Float32Array = np.full(n_channels, np.nan, np.float32)
+        """The cleaned values of the reading before the oldest; NaN where dead."""
+
+    @property
+    def start(self) -> int:
+        """Row of the oldest reading held."""
+        return int(self.marks[START])
+
+    @property
+    def end(self) -> int:
         """Row behind the newest reading: where `clean.advance` writes."""
-        self.first = 0
+        return int(self.marks[END])
+
+    @property
+    def first(self) -> int:
         """Index of the oldest reading held."""
-        self._before: Float32Array = np.full(n_channels, np.nan, np.float32)
+        return int(self.marks[FIRST])
 
     @property
     def next(self) -> int:
         """Index behind the newest reading."""
-        return self.first + self.end - self._start
+        start, end, first = self.marks.tolist()
+        return int(first + end - start)
 
     def clear(self, index: int, living: Float32Array) -> None:
         """Drop everything; the next reading is `index`.
 
         `living` has the channels' last values, NaN where a channel is dead.
         """
-        self._start = self.end = 0
-        self.first = index
-        self._before[...] = living
+        self.marks[:] = 0, 0, index
+        self.last_before[...] = living
 
     def full(self, n: int) -> bool:
         """Whether `n` more readings need room to be made."""
@@ -56,14 +71,14 @@ class HeldReadings:
         """Make room for `n` more rows behind `end`."""
         if not self.full(n):
             return
-        size = self.end - self._start
+        size = self.end - self.start
         room = max(SMALLEST, 2 * (size + n))
         if room <= len(self.times) <= 4 * room:
             room = len(self.times)
         if room == len(self.times):
-            move(self.values, self.times, self.jumped, self._start, size)
+            move(self.values, self.times, self.jumped, self.start, size)
         else:
-            keep = slice(self._start, self.end)
+            keep = slice(self.start, self.end)
             values = np.empty((room, self.values.shape[1]), np.float32)
             times = np.empty(room)
             jumped = np.empty(room, np.bool_)
@@ -71,26 +86,26 @@ class HeldReadings:
             times[:size] = self.times[keep]
             jumped[:size] = self.jumped[keep]
             self.values, self.times, self.jumped = values, times, jumped
-        self._start, self.end = 0, size
+        self.marks[START], self.marks[END] = 0, size
 
     def drop(self, index: int) -> None:
         """Forget the readings before `index`; costs a pass, so seldom."""
         n = min(index, self.next) - self.first
         if n <= 0:
             return
-        self._before = self.before(self.first + n)
-        self._start += n
-        self.first += n
+        self.last_before[...] = self.before(self.first + n)
+        self.marks[START] += n
+        self.marks[FIRST] += n
 
     def before(self, index: int) -> Float32Array:
         """Give the cleaned values of the reading before `index`, NaN where dead."""
-        last = self._before.copy()
-        newest(self.values, self._start, self._start + index - self.first, last)
+        last = self.last_before.copy()
+        newest(self.values, self.start, self.start + index - self.first, last)
         return last
 
     def cleaned(self, first: int, last: int) -> tuple[Float32Array, bool]:
         """Give readings ``[first, last)`` with missing values held, and whether any."""
-        at = self._start - self.first
+        at = self.start - self.first
         rows = self.values[at + first : at + last]
         filled = np.empty_like(rows)
         repaired = fill(rows, self.before(first), filled)
@@ -98,16 +113,16 @@ class HeldReadings:
 
     def raw(self, first: int, last: int) -> tuple[Float32Array, FloatArray]:
         """Give readings ``[first, last)`` as they came, and their times."""
-        rows = slice(self._start + first - self.first, self._start + last - self.first)
+        rows = slice(self.start + first - self.first, self.start + last - self.first)
         return self.values[rows].copy(), self.times[rows].copy()
 
     def time(self, index: int) -> float:
         """Give the time of one reading, seconds since the epoch."""
-        return float(self.times[self._start + index - self.first])
+        return float(self.times[self.start + index - self.first])
 
     def jumps(self, first: int, last: int) -> NDArray[np.int64]:
         """Give the indices in ``[first, last)`` at which the clock jumped."""
-        rows = slice(self._start + first - self.first, self._start + last - self.first)
+        rows = slice(self.start + first - self.first, self.start + last - self.first)
         return np.flatnonzero(self.jumped[rows]).astype(np.int64) + first
 
     def put(
@@ -122,7 +137,7 @@ class HeldReadings:
         self.times[rows] = times
         self.jumped[rows] = False
         self.jumped[jumps - at + self.end] = True
-        self.end += n
+        self.marks[END] += n
 
 
 @compiled

@@ -10,13 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from app.detection import trigger
 from app.domain import Float32Array, FloatArray
+from app.domain.addresses import float32_at, float64_at, int64_at
 from app.domain.compiled import compiled
 
 PARAMS, LIMITS, INTS, FLOATS, RING, OUT, SCRATCH = range(7)
@@ -47,16 +45,6 @@ def pack(*arrays: NDArray[Any]) -> tuple[NDArray[np.uint8], list[NDArray[Any]]]:
     return memory, views
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def pointer(typing: Any, address: Any) -> Any:
-    """Give the address as a pointer."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), code
-
-
 @compiled
 def arrays(
     address: int,
@@ -64,23 +52,19 @@ def arrays(
     FloatArray, NDArray[Any], NDArray[Any], FloatArray, Float32Array, FloatArray
 ]:
     """Give params, limits, ints, floats, ring and out."""
-    head = carray(pointer(address), (ARRAYS, 2), np.int64)
-    fields = trigger.SPAN_FIELDS
+    head = int64_at(address, 2 * ARRAYS)
     return (
-        carray(pointer(address + head[0, 0]), (head[0, 1],), np.float64),
-        carray(pointer(address + head[1, 0]), (head[1, 1],), np.int64),
-        carray(pointer(address + head[2, 0]), (head[2, 1],), np.int64),
-        carray(pointer(address + head[3, 0]), (head[3, 1],), np.float64),
-        carray(pointer(address + head[4, 0]), (head[4, 1],), np.float32),
-        carray(
-            pointer(address + head[5, 0]), (head[5, 1] // fields, fields), np.float64
-        ),
+        float64_at(address + head[0], head[1]),
+        int64_at(address + head[2], head[3]),
+        int64_at(address + head[4], head[5]),
+        float64_at(address + head[6], head[7]),
+        float32_at(address + head[8], head[9]),
+        float64_at(address + head[10], head[11]).reshape(-1, trigger.SPAN_FIELDS),
     )
 
 
 @compiled
 def scratch(address: int) -> FloatArray:
     """Give what no state keeps: room for a kernel to work in."""
-    head = carray(pointer(address), (ARRAYS, 2), np.int64)
-    work: FloatArray = carray(pointer(address + head[6, 0]), (head[6, 1],), np.float64)
-    return work
+    head = int64_at(address, 2 * ARRAYS)
+    return float64_at(address + head[12], head[13])

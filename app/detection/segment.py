@@ -11,7 +11,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from app.detection.cut import Cutter
-from app.detection.detector import Detector
+from app.detection.detector import CompiledDetector, Detector
 from app.detection.held import HeldReadings
 from app.domain import (
     Event,
@@ -64,7 +64,15 @@ class Segment:
 
     def update(self, cleaned: FloatArray, times: FloatArray) -> list[Output]:
         """Take readings that are in `held` already; say what came of them."""
-        found = self.detector.update(cleaned, times)
+        return self._came(self.detector.update(cleaned, times))
+
+    def stepped(self, found: int, cleaned: FloatArray) -> list[Output]:
+        """Say what came of readings that `direct.take` took, with spans in `out`."""
+        if not isinstance(self.detector, CompiledDetector):
+            raise TypeError("only a compiled detector steps without its object")
+        return self._came(self.detector.found(found, cleaned))
+
+    def _came(self, found: list[Span]) -> list[Output]:
         if found:
             self.waiting += found
         said: list[Output] = self._finished() if self.waiting else []

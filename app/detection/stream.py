@@ -11,15 +11,17 @@ the readings, not of how they were cut into messages.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection import clean
+from app.detection import clean, energy
 from app.detection.checkpoint import Checkpoint, joined
 from app.detection.clean import Cleaner
 from app.detection.cut import Cutter
+from app.detection.detector import CompiledDetector
 from app.detection.held import HeldReadings
 from app.detection.kinds import build
 from app.detection.segment import Output, Segment
@@ -29,6 +31,7 @@ from app.domain import (
     DetectorVersion,
     Flag,
     Float32Array,
+    FloatArray,
     Gap,
     Profile,
     Readings,
@@ -84,7 +87,7 @@ class Stream:
         self._gaps: list[Gap] = []
         self._fed = False
         self._gap_from = 1
-        self.next_seq = 1
+        self._next = np.ones(1, np.int64)
         self._segment = self._new_segment()
 
     def _new_segment(self) -> Segment:
@@ -94,6 +97,11 @@ class Stream:
         held.clear(0, self._cleaner.living())
         detector = build(self._settings, profile.rate_hz, profile.n_channels)
         return Segment(self._cutter, detector, held, self.next_seq)
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the next reading to come."""
+        return int(self._next[0])
 
     @property
     def missing(self) -> NDArray[np.int64]:
@@ -142,7 +150,7 @@ class Stream:
             segment.reserve(n - at)
             taken, why = self._cleaner.advance(readings, at, self._fed, segment.held)
             at += taken
-            self.next_seq += taken
+            self._next[0] += taken
             if self._fed and taken:
                 times = readings.times
                 if taken < n:
@@ -180,6 +188,51 @@ class Stream:
             self._gaps.append(Gap(self._gap_from, self.next_seq, why))
             self._gap_from = self.next_seq
 
+    def arrays(self) -> tuple[NDArray[Any], ...] | None:
+        """Give the arrays that `direct.take` works on; None if it may not.
+
+        Same objects: what was written down of them is still true.
+        """
+        segment, cleaner = self._segment, self._cleaner
+        detector = segment.detector
+        if (
+            not self._fed
+            or segment.waiting
+            or not isinstance(detector, CompiledDetector)
+            or detector.plan.step is not energy.step
+        ):
+            return None
+        held = segment.held
+        return (
+            self._next,
+            held.values,
+            held.times,
+            held.jumped,
+            held.marks,
+            held.last_before,
+            cleaner.clock,
+            cleaner.counters,
+            cleaner.good,
+            detector.memory,
+        )
+
+    def constants(self) -> tuple[int, ...]:
+        """Give what else it must know: channels, look back, pre-roll, tick."""
+        detector = self._segment.detector
+        tick = detector.plan.tick if isinstance(detector, CompiledDetector) else 1
+        n_channels = self._profile.n_channels
+        return n_channels, detector.look_back, self._cutter.pre, tick
+
+    def stepped(self, found: int, cleaned: FloatArray) -> list[Output]:
+        """Say what came of readings that `direct.take` took.
+
+        Parameters
+        ----------
+        found : int, what it returned
+        cleaned : float64 (n, n_channels), the readings
+        """
+        return self._segment.stepped(found, cleaned)
+
     def skip(self, to_seq: int, why: str) -> list[Output]:
         """Take note of a gap that the device announced, up to before `to_seq`.
 
@@ -195,7 +248,7 @@ class Stream:
         said = self._shut(Flag.GAP)
         self._end_gap(WHY[clean.LOST])
         self._gaps.append(Gap(self.next_seq, to_seq, why))
-        self.next_seq = self._gap_from = to_seq
+        self._next[0] = self._gap_from = to_seq
         self._cleaner.forget()
         self._segment = self._new_segment()
         return said
@@ -283,7 +336,7 @@ class Stream:
         point = Checkpoint.from_bytes(state, profile.n_channels)
         if point.next_seq != next_seq:
             raise ValueError(f"state of next_seq={point.next_seq}, not {next_seq}")
-        stream.next_seq = next_seq
+        stream._next[0] = next_seq
         stream._fed = point.fed
         stream._gap_from = point.gap_from
         stream._cleaner.clock[0] = point.clock

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,12 +22,23 @@ from app.wire import closes
 from app.wire.actions import Accept, Action, Close, End, Open, Send, Skip
 from app.wire.closes import CLOSES
 from app.wire.frames import Frame
+from app.wire.intake import Intake
 from app.wire.session import Session
 
 log = structlog.get_logger()
 
 OUTBOX_FRAMES = 1024
 """Frames that wait for a device that does not read; beyond it, it is not read."""
+
+
+class Direct(Protocol):
+    """The connection's lane, where readings are taken without it."""
+
+    def hold(self) -> None:
+        """Take no more readings."""
+
+    def acknowledged(self, watermark: int) -> None:
+        """Hear what is durable."""
 
 
 class Connection:
@@ -54,9 +66,11 @@ class Connection:
         self._session = session
         self._ingest = ingest
         self.device = device
-        self._window = window
+        self.window = window
         self._changed = changed
-        self._live: LiveStream | None = None
+        self.live: LiveStream | None = None
+        """The stream, once it has been opened."""
+        self.lane: Direct | None = None
         self._opening: asyncio.Task[None] | None = None
         self._outbox: list[Frame] = []
         self._ack: int | None = None
@@ -70,12 +84,12 @@ class Connection:
     @property
     def streaming(self) -> bool:
         """Whether the stream has been opened."""
-        return self._live is not None
+        return self.live is not None
 
     @property
     def idle_factor_seconds(self) -> float:
         """Time of ten readings; a slow profile must not be taken for a dead one."""
-        return 10.0 / self._live.profile.rate_hz if self._live else 0.0
+        return 10.0 / self.live.profile.rate_hz if self.live else 0.0
 
     @property
     def full(self) -> bool:
@@ -84,17 +98,42 @@ class Connection:
             self._paused
             or self._opening is not None
             or len(self._outbox) >= OUTBOX_FRAMES
-            or (self._live is not None and self._live.unacknowledged >= self._window)
+            or (self.live is not None and self.live.unacknowledged >= self.window)
         )
 
     def receive(self, frame: Frame, now: float) -> None:
         """Take a frame from the device; `now` in seconds since the epoch."""
+        if self.lane is not None and self.live is not None:
+            self._session.taken(self.live.next_seq)
         for action in self._session.receive(frame, now):
             self._act(action)
         resent = self._session.resent
-        if self._live is not None and resent > self._resent:
-            self._live.count_resent(resent - self._resent)
+        if self.live is not None and resent > self._resent:
+            self.live.count_resent(resent - self._resent)
             self._resent = resent
+
+    @property
+    def text(self) -> bool:
+        """Whether frames are text."""
+        return self._session.text
+
+    def direct(self) -> Intake | None:
+        """Give what readings need that are taken without the session; None: not now."""
+        return None if self.full or self.close is not None else self._session.streaming
+
+    def say(self, outputs: Sequence[Output]) -> None:
+        """Tell the device what came of readings."""
+        for said in outputs:
+            if isinstance(said, Onset):
+                self._post(self._session.onset(said))
+            elif isinstance(said, Retraction):
+                self._post(self._session.retract(said))
+            else:
+                self._post(
+                    self._session.prediction(
+                        said.event, said.prediction, provisional=said.provisional
+                    )
+                )
 
     def take(self) -> list[Frame]:
         """Hand out the frames to send."""
@@ -106,12 +145,14 @@ class Connection:
 
     def yield_to(self, connection: int) -> None:
         """Close if the device has opened a newer connection, here or elsewhere."""
-        if self._live is not None and self._live.connection < connection:
+        if self.live is not None and self.live.connection < connection:
             self.superseded()
 
     def pause(self) -> None:
         """Take nothing more from the device; what it was told stays true."""
         self._paused = True
+        if self.lane is not None:
+            self.lane.hold()
 
     def end(self, code: int, detail: str) -> None:
         """Close with one of the documented codes, once the outbox is sent."""
@@ -121,21 +162,21 @@ class Connection:
     def leave(self) -> None:
         """Forget the socket; what was received is still committed."""
         self._left = True
-        if self._live is not None:
-            self._live.leave()
+        if self.live is not None:
+            self.live.leave()
         self._changed = _nobody
 
     def _act(self, action: Action) -> None:
         match action:
             case Accept():  # first: it is all but every action
-                self._say(self._stream.receive(action.readings))
+                self.say(self._stream.receive(action.readings))
             case Send(frame):
                 self._post(frame)
             case Skip(to, why):
-                self._say(self._stream.skip(to, why))
+                self.say(self._stream.skip(to, why))
             case End():
                 self._ended = True
-                self._say(self._stream.end())
+                self.say(self._stream.end())
             case Open(boot, profile):
                 self._opening = asyncio.create_task(self._open(boot, profile))
             case Close():
@@ -165,12 +206,12 @@ class Connection:
         if self._left:
             live.leave()
             return
-        self._live = live
+        self.live = live
         actions = self._session.welcome(
             boot=live.boot,
             generation=live.generation,
             watermark=live.watermark,
-            window=self._window,
+            window=self.window,
             profile=live.profile,
             detector_version=live.version.number,
             model_version=live.model_version,
@@ -180,22 +221,9 @@ class Connection:
 
     @property
     def _stream(self) -> LiveStream:
-        if self._live is None:
+        if self.live is None:
             raise RuntimeError("the session let readings pass before the welcome")
-        return self._live
-
-    def _say(self, outputs: Sequence[Output]) -> None:
-        for said in outputs:
-            if isinstance(said, Onset):
-                self._post(self._session.onset(said))
-            elif isinstance(said, Retraction):
-                self._post(self._session.retract(said))
-            else:
-                self._post(
-                    self._session.prediction(
-                        said.event, said.prediction, provisional=said.provisional
-                    )
-                )
+        return self.live
 
     def _post(self, frame: Frame) -> None:
         self._outbox.append(frame)
@@ -206,6 +234,8 @@ class Connection:
             if close.code not in (closes.DONE, closes.GOING_AWAY, closes.RESTART):
                 self._post(self._session.error(close))
             self.close = close
+            if self.lane is not None:
+                self.lane.hold()
         self._changed()
 
     # What ingest calls, as `Sink`.
@@ -213,9 +243,11 @@ class Connection:
     def committed(self, watermark: int, events: Sequence[Event]) -> None:
         """Acknowledge, and say which events are durable."""
         self._ack = watermark
+        if self.lane is not None:
+            self.lane.acknowledged(watermark)
         for event in events:
             self._outbox.append(self._session.event(event))
-        if self._ended and self._live is not None and self._live.settled:
+        if self._ended and self.live is not None and self.live.settled:
             self.end(closes.DONE, "the stream has ended and is durable")
         self._changed()
 

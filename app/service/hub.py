@@ -179,6 +179,11 @@ class Hub:
         """Whether anybody listens to a topic."""
         return topic in self._takers
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody listens to a topic of its own, such as a device's signal."""
+        return len(self._takers) > ("live" in self._takers)
+
     def publish(self, message: Message, topic: str = "live") -> None:
         """Give a message to everybody who listens to the topic; never waits."""
         for taker in tuple(self._takers.get(topic, ())):

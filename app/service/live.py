@@ -22,6 +22,7 @@ from app.domain import (
     Event,
     Flag,
     Float32Array,
+    FloatArray,
     Gap,
     Onset,
     Prediction,
@@ -54,7 +55,7 @@ class Answer:
 
 Output = Onset | Retraction | Answer
 
-NEVER = 2**63
+NEVER = 2**63 - 1
 """The number of a reading that does not come."""
 
 
@@ -83,6 +84,16 @@ class Shared:
     detectors: Detectors | None = None
     """None: streams keep the detector that they began with."""
     suspects: Suspects = field(default_factory=Suspects)
+
+
+class Direct(Protocol):
+    """The stream's lane, where readings are taken without it."""
+
+    def hold(self) -> None:
+        """Take no more readings."""
+
+    def collect(self) -> int:
+        """Give how many readings were taken since this was last asked."""
 
 
 class LiveStream:
@@ -121,7 +132,8 @@ class LiveStream:
         self._provisional_step = max(
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
-        self._provisional_at = NEVER if stream.open_from() is None else 0
+        self.provisional_at = NEVER if stream.open_from() is None else 0
+        """Number of the reading with which a provisional prediction is due."""
         self._careful_until = shared.suspects.until(device, boot)
         self._set_aside: list[SetAside] = []
         self._received = 0
@@ -129,6 +141,7 @@ class LiveStream:
         self._missing = int(stream.missing.sum())
         self._changes = self._in_flight = self._settled = 0
         self._signal_topics = (f"signal:{device}", f"signals:{profile.name}")
+        self.lane: Direct | None = None
 
     @property
     def next_seq(self) -> int:
@@ -140,6 +153,11 @@ class LiveStream:
         """The champion that classifies this stream's events, None while none does."""
         model = self._shared.champions.model(self.profile.name)
         return None if model is None else model.version
+
+    @property
+    def dirty(self) -> bool:
+        """Whether the group commit knows that there is something."""
+        return self._dirty
 
     @property
     def unacknowledged(self) -> int:
@@ -154,14 +172,7 @@ class LiveStream:
     def receive(self, readings: Readings) -> list[Output]:
         """Advance the detector; return what the device hears at once."""
         self._received += len(readings.times)
-        if self.profile.record:
-            self._recorded.append(readings)
-        hub = self._shared.hub
-        seen = [topic for topic in self._signal_topics if hub.wanted(topic)]
-        if seen:
-            message = Message("signal", (self, readings))
-            for topic in seen:
-                hub.publish(message, topic)
+        self.show(readings)
         try:
             if readings.first_seq < self._careful_until:
                 outputs = self._carefully(readings)
@@ -174,6 +185,34 @@ class LiveStream:
             self._shared.suspects.note(self.device, self.boot, readings.next_seq)
             raise
         return self._digest(outputs)
+
+    def show(self, readings: Readings) -> None:
+        """Hand readings to whoever keeps or watches them."""
+        if self.profile.record:
+            self._recorded.append(readings)
+        hub = self._shared.hub
+        seen = [topic for topic in self._signal_topics if hub.wanted(topic)]
+        if seen:
+            message = Message("signal", (self, readings))
+            for topic in seen:
+                hub.publish(message, topic)
+
+    def direct(self) -> Stream | None:
+        """Give the stream to take readings without this object; None if it must not."""
+        stream = self._stream
+        return stream if stream.next_seq >= self._careful_until else None
+
+    def stepped(self, found: int, cleaned: FloatArray) -> list[Output]:
+        """Say what came of readings that were taken without this object.
+
+        Parameters
+        ----------
+        found : int
+            Spans that the detector found.
+        cleaned : float64 (n, n_channels)
+            The newest of the readings.
+        """
+        return self._digest(self._stream.stepped(found, cleaned))
 
     def _carefully(self, readings: Readings) -> list[Event | Onset | Retraction]:
         """Take readings one by one, and set aside those on which the detector fails."""
@@ -207,6 +246,12 @@ class LiveStream:
         """Close what is open, because the stream ends here."""
         return self._digest(self._stream.close(Flag.ENDED))
 
+    def part(self) -> None:
+        """Hear that the lane is no more."""
+        if self.lane is not None:
+            self._received += self.lane.collect()
+            self.lane = None
+
     def leave(self) -> None:
         """Forget the connection; what was received is still committed."""
         self._sink = None
@@ -216,9 +261,10 @@ class LiveStream:
         for event in events:
             self._ended(event)
         self._gaps.extend(gaps)
-        self._touch()
+        self.touch()
 
-    def _touch(self) -> None:
+    def touch(self) -> None:
+        """Tell the group commit that there is something new."""
         self._changes += 1
         if self._events or not self._dirty:
             self._dirty = True
@@ -234,14 +280,14 @@ class LiveStream:
             else:
                 said.append(output)
                 if isinstance(output, Onset):
-                    self._provisional_at = self._stream.next_seq
+                    self.provisional_at = self._stream.next_seq
                 self._publish(output)
-        if self._stream.next_seq >= self._provisional_at:
+        if self._stream.next_seq >= self.provisional_at:
             provisional = self._provisional()
             if provisional is not None:
                 said.append(provisional)
         self._follow()
-        self._touch()
+        self.touch()
         return said
 
     def _follow(self) -> None:
@@ -254,6 +300,8 @@ class LiveStream:
         if version is None or self._stream.open_from() is not None:
             return
         why = followed(self.version.number, version.number)
+        if self.lane is not None:
+            self.lane.hold()
         at = self._stream.next_seq
         self._stream.close(Flag.GAP)  # nothing is open: it has nothing to say
         fresh = Stream(self.profile, version, self.device, self.boot)
@@ -283,9 +331,9 @@ class LiveStream:
     def _provisional(self) -> Answer | None:
         opened = self._stream.provisional()
         if opened is None:
-            self._provisional_at = NEVER
+            self.provisional_at = NEVER
             return None
-        self._provisional_at = self._stream.next_seq + self._provisional_step
+        self.provisional_at = self._stream.next_seq + self._provisional_step
         event, window, pre_roll = opened
         prediction = self._classify(window, pre_roll, 0)
         if prediction is None:
@@ -322,6 +370,8 @@ class LiveStream:
         opened = stream.open_from()
         gaps = (*self._gaps, *stream.take_gaps())
         metrics = self._shared.metrics
+        if self.lane is not None:
+            self._received += self.lane.collect()
         metrics.readings.labels(self.profile.name).inc(self._received)
         self._received = 0
         missing = stream.missing
@@ -369,6 +419,10 @@ class LiveStream:
         """Pass on what is durable."""
         self.watermark = watermark
         self._settled = self._in_flight
+        stream = self._stream
+        self._follow()
+        if self._stream is not stream:
+            self.touch()
         if self._sink is not None:
             self._sink.committed(watermark, events)
 

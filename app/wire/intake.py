@@ -52,11 +52,12 @@ class Intake:
         self.next_seq = next_seq
         self.resent = 0
         """Readings dropped so far because they were known."""
-        self._numbered = numbered
+        self.numbered = numbered
+        """Whether the device counts."""
         self._blocks = blocks
         self._n_channels = profile.n_channels
         self._max_readings = limits.max_readings
-        self._clock = Clock(profile.rate_hz, limits.max_readings)
+        self.clock = Clock(profile.rate_hz, limits.max_readings)
 
     def readings(self, message: messages.Readings, now: float) -> Readings | None:
         """Take readings that arrived at `now`; None if all of them are known.
@@ -68,7 +69,7 @@ class Intake:
         """
         expected = self.next_seq
         seq = message.seq
-        if seq is None or not self._numbered or not 1 <= seq <= expected:
+        if seq is None or not self.numbered or not 1 <= seq <= expected:
             seq = self._check_seq(seq)
         values = self._matrix(message)
         n = len(values)
@@ -79,7 +80,7 @@ class Intake:
                 f"but n={_short(message.n)}",
             )
         if message.time is None:
-            times = self._clock.arrived(n, now)
+            times = self.clock.arrived(n, now)
         else:
             times = self._times(message.time, n)
         known = expected - seq
@@ -104,7 +105,7 @@ class Intake:
         Refused
             As in `readings`.
         """
-        if not self._numbered:
+        if not self.numbered:
             raise Refused(
                 closes.MALFORMED, "skip in a stream without hello: nothing is numbered"
             )
@@ -124,12 +125,12 @@ class Intake:
         return Skip(message.to, message.why)
 
     def _check_seq(self, seq: int | None) -> int:
-        if self._numbered and seq is None:
+        if self.numbered and seq is None:
             raise Refused(
                 closes.MALFORMED,
                 "readings without seq after hello: number all of them, or say no hello",
             )
-        if not self._numbered and seq is not None:
+        if not self.numbered and seq is not None:
             raise Refused(
                 closes.MALFORMED,
                 f"seq={_short(seq)} in a stream that began without: number all "
@@ -186,7 +187,7 @@ class Intake:
                 f"time has {len(time)} entries for {n} readings: one for each, or one "
                 "number for the first",
             )
-        return self._clock.said(time, n)
+        return self.clock.said(time, n)
 
 
 def _short(number: int) -> str:

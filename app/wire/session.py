@@ -91,6 +91,21 @@ class Session(Answers):
         return self._state is _State.ENDED
 
     @property
+    def text(self) -> bool:
+        """Whether frames are text."""
+        return self._codec.text
+
+    @property
+    def streaming(self) -> Intake | None:
+        """What numbers and times readings, while nothing but them is expected."""
+        return self._intake if self._state is _State.STREAMING else None
+
+    def taken(self, next_seq: int) -> None:
+        """Hear that readings up to before `next_seq` were taken without the session."""
+        if self._intake is not None:
+            self._intake.next_seq = next_seq
+
+    @property
     def resent(self) -> int:
         """Readings dropped so far because they were known."""
         return 0 if self._intake is None else self._intake.resent

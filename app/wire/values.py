@@ -105,8 +105,10 @@ class Clock:
 
     def __init__(self, rate_hz: float, most: int) -> None:
         self._offsets = np.arange(most) / rate_hz
-        self._latest_arrival = 0.0
-        self._latest_first = LATEST_TIME - float(self._offsets[-1])
+        self.latest_arrival: FloatArray = np.zeros(1)
+        """Seconds since the epoch, in an array where a kernel reaches it."""
+        self.latest_first = LATEST_TIME - float(self._offsets[-1])
+        """Latest time of a first reading that needs no clamping."""
 
     def said(self, time: float | list[float], n: int) -> FloatArray:
         """Give `n` readings the device's time; a broken clock is clamped, not refused.
@@ -129,7 +131,7 @@ class Clock:
         """
         if isinstance(time, list):
             times = np.array(time, dtype=np.float64)
-        elif 0.0 <= time <= self._latest_first:
+        elif 0.0 <= time <= self.latest_first:
             return np.array([time]) if n == 1 else self._offsets[:n] + time
         else:
             times = self._offsets[:n] + time
@@ -149,13 +151,14 @@ class Clock:
         >>> clock.arrived(3, now=10.5).tolist()
         [10.0, 10.0, 10.5]
         """
+        latest = float(self.latest_arrival[0])
         if n == 1:
-            self._latest_arrival = max(now, self._latest_arrival)
-            return np.array((self._latest_arrival,))
+            self.latest_arrival[0] = latest = max(now, latest)
+            return np.array((latest,))
         times = self._offsets[:n] + (now - float(self._offsets[n - 1]))
-        if times[0] < self._latest_arrival:
-            times = np.maximum(times, self._latest_arrival)
-        self._latest_arrival = float(times[-1])
+        if times[0] < latest:
+            times = np.maximum(times, latest)
+        self.latest_arrival[0] = times[-1]
         return times
 
 

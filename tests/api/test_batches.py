@@ -16,6 +16,7 @@ from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.domain import Float32Array
 from app.service.commit import GroupCommit, Pace
+from app.service.fleet import Fleet
 from app.service.ingest import Ingest
 from app.service.live import Shared
 from app.service.metrics import Metrics
@@ -38,6 +39,7 @@ async def sockets(
         ingest=Ingest(engine, shared),
         commit=commit,
         metrics=metrics,
+        fleet=Fleet(Limits(), state.hub),
         limits=Limits(max_readings=100),
         window=250,
         patience=Patience(10.0, 90.0, 10.0),

@@ -19,6 +19,8 @@ from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline
 from app.api.sockets import Patience, Sockets
 from app.domain import Role
 from app.errors import NotFound
+from app.service.fleet import Fleet
+from app.service.hub import Hub
 from app.service.metrics import Metrics
 from app.wire.actions import Limits
 
@@ -77,6 +79,7 @@ class Place:
             ingest=Nowhere(),
             commit=None,
             metrics=Metrics(),
+            fleet=Fleet(Limits(), Hub()),
             limits=Limits(max_message_bytes=100_000),
             window=64,
             per_key=PER_KEY,
