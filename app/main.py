@@ -35,6 +35,7 @@ from app.service.hub import Hub, Message
 from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
 from app.service.live import Shared
+from app.service.load import Load
 from app.service.metrics import Metrics
 from app.service.signals import Signals
 from app.service.webhooks import Webhooks
@@ -189,6 +190,7 @@ def _build(
         ),
     )
     detectors = Detectors(engine, settings.poll_interval_seconds)
+    load = Load(metrics, settings.deadline_ms / 1000)
     shared = Shared(
         champions,
         commit,
@@ -196,6 +198,7 @@ def _build(
         metrics,
         settings.provisional_interval_seconds,
         detectors,
+        load=load,
     )
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,
@@ -208,6 +211,7 @@ def _build(
         commit=commit,
         metrics=metrics,
         fleet=fleet,
+        load=load,
         limits=limits,
         window=settings.window_readings,
         per_key=settings.connections_per_key,
@@ -236,11 +240,13 @@ def _build(
     started = asyncio.Event()
     background.start("first look", lambda: _look(champions, started))
 
+    background.start("load", load.run)
+
     def unready() -> list[str]:
         reasons = background.problems()
         if not started.is_set():
             reasons.append("starting: champions are not loaded yet")
-        reasons += filter(None, [commit.problem()])
+        reasons += filter(None, [commit.problem(), load.problem()])
         if sockets.draining:
             reasons.append("draining: the service is going down")
         return reasons
@@ -255,6 +261,7 @@ def _build(
         ready=unready,
         started_at=datetime.now(UTC),
         keys=KeyRing(engine),
+        load=load,
         allowance=Allowance(settings.requests_per_second),
     )
     return state, sockets

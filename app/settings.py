@@ -56,6 +56,12 @@ class Settings(BaseSettings):
         description="Longest time a received reading waits for its acknowledgement "
         "on a healthy database (milliseconds); a stream is checkpointed that often.",
     )
+    deadline_ms: Annotated[float, Field(ge=10, le=60_000)] = Field(
+        default=500.0,
+        description="How late the event loop may be (milliseconds); a process that "
+        "misses it again and again gives up explanations, shadow predictions, "
+        "provisional answers and new connections, in this order, until it is calm.",
+    )
     eager_streams: Annotated[int, Field(ge=0, le=4096)] = Field(
         default=16,
         description="Streams checkpointed at every commit even before their "

@@ -27,7 +27,7 @@ from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
 from app.api.problems import problem, problem_response, unavailable, unforeseen
-from app.api.receipt import FAST, LATE, MANY, Deadline
+from app.api.receipt import FAST, LATE, MANY, OVERLOADED, Deadline
 from app.api.sockets import Sockets
 from app.api.state import State
 from app.errors import OnsetError
@@ -149,6 +149,9 @@ class DeviceSocket(asyncio.Protocol):
             self._deny(problem(400, "Not a WebSocket handshake"))
         elif self._sockets.draining:
             self._deny(unavailable())
+        elif (overload := self._sockets.load.problem()) is not None:
+            self._sockets.metrics.refused.labels(OVERLOADED).inc()
+            self._deny(unavailable(overload))
         elif self._sockets.of_key[who.key_id] >= self._sockets.per_key:
             most = f"at most {self._sockets.per_key} connections with one key"
             self._sockets.metrics.refused.labels(MANY).inc()

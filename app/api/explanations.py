@@ -11,7 +11,9 @@ from pydantic import Field
 
 from app.api.fields import Answer, EventPath, Number, Query, Time
 from app.api.state import State, current
+from app.errors import Unavailable
 from app.service import explaining
+from app.service.load import EXPLANATIONS
 
 router = APIRouter(prefix="/events", tags=["Events"])
 
@@ -98,8 +100,11 @@ async def explain_event(
     """Say which channels and parts decided, and which labelled events are like it.
 
     Worked out by the version that predicted when first asked, then kept with the event
-    until its boundaries move.  409 where no version has said anything of it.
+    until its boundaries move.  409 where no version has said anything of it; 503 while
+    the process cannot keep up with its devices.
     """
+    if state.load.gives_up(EXPLANATIONS):
+        raise Unavailable("overloaded: explanations are given up, ask again later")
     kept = await explaining.explanation(
         state.engine,
         state.champions,

@@ -127,9 +127,9 @@ def problem_response(error: OnsetError) -> Response:
     raise TypeError(f"{type(error).__name__} is not an OnsetError")
 
 
-def unavailable() -> Response:
-    """Answer while the database is away."""
-    return problem(503, "Unavailable", "the database does not answer")
+def unavailable(why: str = "the database does not answer") -> Response:
+    """Answer while something that is needed is away."""
+    return problem(503, "Unavailable", why)
 
 
 def unforeseen() -> Response:

@@ -27,7 +27,7 @@ from app.api.problems import on_the_wire, problem
 BYTES_A_SECOND = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 LATE, CROWDED, LARGE, MANY = "late", "crowded", "large_head", "many_of_one_key"
-FAST = "too_many_messages"
+FAST, OVERLOADED = "too_many_messages", "overloaded"
 CUT = "onset.cut"
 """In the state of a request: ends the connection, whatever is still to be sent."""
 

@@ -13,6 +13,7 @@ from app.service.commit import GroupCommit
 from app.service.connection import Connection
 from app.service.fleet import Fleet
 from app.service.ingest import Ingest
+from app.service.load import Load
 from app.service.metrics import Metrics
 from app.store import devices, keys
 from app.wire import closes
@@ -43,6 +44,7 @@ class Sockets:
     commit: GroupCommit
     metrics: Metrics
     fleet: Fleet
+    load: Load
     limits: Limits
     window: int
     patience: Patience

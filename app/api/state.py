@@ -17,6 +17,7 @@ from app.api.tickets import Tickets
 from app.service.champion import Champions
 from app.service.hub import Hub
 from app.service.keyring import KeyRing
+from app.service.load import Load
 from app.service.signals import Signals
 from app.store.artefacts import Artefacts
 
@@ -47,6 +48,7 @@ class State:
     ready: Callable[[], Iterable[str]]
     started_at: datetime
     keys: KeyRing
+    load: Load
     tickets: Tickets = field(default_factory=Tickets)
     allowance: Allowance | None = None
     origins: frozenset[str] = frozenset()

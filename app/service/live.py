@@ -37,6 +37,7 @@ from app.service.commit import GroupCommit
 from app.service.detectors import Detectors
 from app.service.handover import followed
 from app.service.hub import Hub, Message
+from app.service.load import PROVISIONAL, Load
 from app.service.metrics import Metrics
 from app.service.suspects import Suspects
 from app.store.streams import StreamCommit, StreamRow
@@ -84,6 +85,8 @@ class Shared:
     detectors: Detectors | None = None
     """None: streams keep the detector that they began with."""
     suspects: Suspects = field(default_factory=Suspects)
+    load: Load | None = None
+    """None: provisional answers are given whatever the load is."""
 
 
 class Direct(Protocol):
@@ -334,6 +337,9 @@ class LiveStream:
             self.provisional_at = NEVER
             return None
         self.provisional_at = self._stream.next_seq + self._provisional_step
+        load = self._shared.load
+        if load is not None and load.gives_up(PROVISIONAL):
+            return None
         event, window, pre_roll = opened
         prediction = self._classify(window, pre_roll, 0)
         if prediction is None:

@@ -74,6 +74,23 @@ class Metrics:
         self.events_unclassified = Counter(
             "onset_events_unclassified", "Events for which no model was", registry=r
         )
+        self.loop_late_seconds = Histogram(
+            "onset_loop_late_seconds",
+            "How late the event loop was, twenty times a second",
+            buckets=LATENCY_SECONDS,
+            registry=r,
+        )
+        self.deadlines_missed = Counter(
+            "onset_deadlines_missed",
+            "Times that the event loop was later than `ONSET_DEADLINE_MS`",
+            registry=r,
+        )
+        self.given_up = Gauge(
+            "onset_given_up",
+            "Whether it is given up because the process cannot keep up",
+            ["what"],
+            registry=r,
+        )
         self.commits = Counter("onset_commits", "Group commits", registry=r)
         self.commit_retries = Counter(
             "onset_commit_retries", "Group commits that had to be redone", registry=r

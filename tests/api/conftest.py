@@ -16,6 +16,8 @@ from app.domain import Role
 from app.service.champion import Champions
 from app.service.hub import Hub
 from app.service.keyring import KeyRing
+from app.service.load import Load
+from app.service.metrics import Metrics
 from app.service.signals import Signals
 from app.store import devices, keys, profiles
 from app.store import engine as database
@@ -47,6 +49,7 @@ def state(engine: AsyncEngine, tmp_path: Path) -> State:
         ready=lambda: [],
         started_at=datetime.now(UTC),
         keys=KeyRing(engine),
+        load=Load(Metrics(), 1.0),
     )
 
 

@@ -40,6 +40,7 @@ async def sockets(
         commit=commit,
         metrics=metrics,
         fleet=Fleet(Limits(), state.hub),
+        load=state.load,
         limits=Limits(max_readings=100),
         window=250,
         patience=Patience(10.0, 90.0, 10.0),

@@ -111,3 +111,14 @@ async def test_what_cannot_be_explained_says_why(
     state.champions._serving.clear()
     problem = require_problem(await call("GET", f"{said}/explanation"), 409)
     assert "cannot be asked" in problem["detail"]
+
+
+async def test_a_process_that_cannot_keep_up_explains_nothing(
+    api: dict[str, Caller], state: State, stored: Sequence[Any]
+) -> None:
+    state.load.given_up = ("explanations",)
+    answer = await api["viewer"]("GET", f"/events/{stored[0].id}/explanation")
+    said = require_problem(answer, 503)
+    assert said["detail"].startswith("overloaded: explanations are given up")
+    state.load.given_up = ()
+    assert (await ask(api["viewer"], stored[0].id))["label"]

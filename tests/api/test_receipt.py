@@ -21,6 +21,7 @@ from app.domain import Role
 from app.errors import NotFound
 from app.service.fleet import Fleet
 from app.service.hub import Hub
+from app.service.load import ORDER, Load
 from app.service.metrics import Metrics
 from app.wire.actions import Limits
 
@@ -66,6 +67,7 @@ class Place:
 
     def __init__(self) -> None:
         self.refused: Counter[str] = Counter()
+        metrics = Metrics()
         door = Door(
             SECONDS,
             PER_ADDRESS,
@@ -78,8 +80,9 @@ class Place:
         self.app.state.sockets = Sockets(
             ingest=Nowhere(),
             commit=None,
-            metrics=Metrics(),
+            metrics=metrics,
             fleet=Fleet(Limits(), Hub()),
+            load=Load(metrics, 1.0),
             limits=Limits(max_message_bytes=100_000),
             window=64,
             per_key=PER_KEY,
@@ -277,6 +280,22 @@ async def test_a_key_has_so_many_sockets_and_is_told_so(place: Place):
     for line in lines:
         await line.close()
     assert not place.app.state.sockets.of_key
+
+
+async def test_a_process_that_cannot_keep_up_refuses_new_sockets_and_says_why(
+    place: Place,
+):
+    url = f"{place.ws}/devices/d1/stream"
+    async with await websockets.connect(url):
+        place.app.state.sockets.load.given_up = ORDER
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(url)
+        assert refused.value.response.status_code == 503
+        assert b"overloaded: new connections" in refused.value.response.body
+        assert len(place.app.state.sockets.open) == 1  # who is here stays
+        place.app.state.sockets.load.given_up = ORDER[:-1]
+        async with await websockets.connect(url):
+            pass
 
 
 async def test_a_peer_that_takes_no_answer_is_not_read(place: Place):

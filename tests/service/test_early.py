@@ -15,6 +15,7 @@ from app.service.commit import GroupCommit, Pace
 from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import Shared
+from app.service.load import ORDER, Load
 from app.service.metrics import Metrics
 from app.store import events
 from app.store.artefacts import Artefacts
@@ -47,9 +48,11 @@ async def line(engine: AsyncEngine, artefacts: Artefacts) -> AsyncIterator[Line]
     await champions.refresh()
     metrics = Metrics()
     commit = GroupCommit(engine, metrics, Pace(0.005, 0.05))
-    shared = Shared(champions, commit, Hub(), metrics, EVERY_SECONDS)
+    load = Load(metrics, 1.0)
+    shared = Shared(champions, commit, Hub(), metrics, EVERY_SECONDS, load=load)
     running = asyncio.create_task(commit.run())
     opened = Line(Ingest(engine, shared), "arm-1", 8192)
+    opened.load = load
     opened.listening = asyncio.create_task(opened.listen())
     await opened.say(type="hello", boot="b1")
     yield opened
@@ -113,3 +116,12 @@ async def test_what_comes_to_nothing_is_retracted_and_never_stored(
     async with engine.connect() as conn:
         found, _ = await events.list_(conn, events.EventFilter(), 10, None)
     assert found == []
+
+
+async def test_a_process_that_cannot_keep_up_says_nothing_provisional(line: Line):
+    line.load.given_up = ORDER[:3]
+    heard = await play(line, burst(5.0))
+    kinds = [one.kind for one in heard]
+    assert kinds[0] == "onset"
+    answers = [one for one in heard if one.kind == "prediction"]
+    assert [one.message["provisional"] for one in answers] == [False]

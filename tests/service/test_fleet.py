@@ -21,6 +21,7 @@ from app.service import live as live_module
 from app.service.fleet import Fleet
 from app.service.hub import Hub
 from app.service.live import LiveStream, Shared
+from app.service.load import Load
 from app.service.metrics import Metrics
 from app.store.streams import StreamRow
 from app.wire.actions import Limits
@@ -109,6 +110,7 @@ class Place:
             commit=self.commit,
             metrics=self.metrics,
             fleet=self.fleet,
+            load=Load(self.metrics, 1.0),
             limits=limits,
             window=window,
             per_key=10,

@@ -30,6 +30,7 @@ from app.service.detectors import Detectors
 from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import LiveStream, Shared
+from app.service.load import Load
 from app.service.metrics import Metrics
 from app.store import (
     detectors,
@@ -78,6 +79,7 @@ class Line:
         self.changed = asyncio.Event()
         self.heard: list[dict[str, Any]] = []
         self.listening: asyncio.Task[None] | None = None
+        self.load = Load(Metrics(), 1.0)
         self.connection = Connection(
             Session(JSON, Limits()),
             ingest,
