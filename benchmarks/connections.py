@@ -31,6 +31,9 @@ import uvloop
 from benchmarks.place import KEY, Place, place
 
 AT_ONCE = 1000
+IDLE_SECONDS = 10.0
+SETTLING_SECONDS = 15.0
+"""In which a process that has just begun gets its other kernels ready."""
 SOURCES = 4
 """Loopback addresses to connect from, so that ports do not run out."""
 
@@ -195,10 +198,19 @@ async def connect(
     return [line for line in lines if line.welcome.result()], took
 
 
+async def idle(where: Place) -> float:
+    """Return the share of a processor that the service takes while nobody asks."""
+    before = where.cpu_seconds()
+    await asyncio.sleep(IDLE_SECONDS)
+    return (where.cpu_seconds() - before) / IDLE_SECONDS
+
+
 async def measure(where: Place, devices: int, rate: float, seconds: float) -> None:
     """Print the table."""
     pairs = prepare(where, devices)
     tally = Tally()
+    await asyncio.sleep(SETTLING_SECONDS)
+    alone = await idle(where)
     before, cpu = where.memory(), where.cpu_seconds()
     lines, took = await connect(where, pairs, tally)
     each = (where.memory() - before) / max(len(lines), 1) / 1024
@@ -208,6 +220,8 @@ async def measure(where: Place, devices: int, rate: float, seconds: float) -> No
         f"{cpu:.2f} ms of the service's processor each"
     )
     await asyncio.sleep(2)
+    quiet = await idle(where)
+    print(f"processor while nobody sends: {quiet:.2%}, without sockets {alone:.2%}")
     began, cpu, sent = time.perf_counter(), where.cpu_seconds(), 0
     while (passed := time.perf_counter() - began) < seconds:
         for _ in range(int(passed * rate) - sent):
