@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     deadline_ms: Annotated[float, Field(ge=10, le=60_000)] = Field(
         default=500.0,
         description="How late the event loop may be (milliseconds); a process that "
-        "misses it again and again gives up explanations, shadow predictions, "
-        "provisional answers and new connections, in this order, until it is calm.",
+        "misses it again and again gives up explanations, provisional answers "
+        "and new connections, in this order, until it is calm.",
     )
     eager_streams: Annotated[int, Field(ge=0, le=4096)] = Field(
         default=16,

@@ -4,8 +4,11 @@ Whether it keeps up is seen by a heart that beats in the event loop: a beat that
 by more than the deadline means that everything else was late by as much.
 
     keeps up <--CALM_SECONDS without a miss-- | --MISSES in a row of STEP_SECONDS--> 1
-    1: no explanations   2: and no shadow predictions   3: and no provisional answers
-    4: and no new connections; whoever is connected is served to the end
+    1: no explanations   2: and no provisional answers
+    3: and no new connections; whoever is connected is served to the end
+
+Shadow predictions are no burden here: the trainer makes them, and passes over what it
+cannot keep up with.
 """
 
 from __future__ import annotations
@@ -19,13 +22,9 @@ from app.service.metrics import Metrics
 
 log = structlog.get_logger()
 
-EXPLANATIONS, SHADOW, PROVISIONAL, CONNECTIONS = (
-    "explanations",
-    "shadow",
-    "provisional",
-    "connections",
-)
-ORDER = (EXPLANATIONS, SHADOW, PROVISIONAL, CONNECTIONS)
+EXPLANATIONS, PROVISIONAL = "explanations", "provisional"
+CONNECTIONS = "connections"
+ORDER = (EXPLANATIONS, PROVISIONAL, CONNECTIONS)
 """What is given up, the first first."""
 BEAT_SECONDS = 0.05
 MISSES = 3

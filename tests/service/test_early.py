@@ -119,7 +119,7 @@ async def test_what_comes_to_nothing_is_retracted_and_never_stored(
 
 
 async def test_a_process_that_cannot_keep_up_says_nothing_provisional(line: Line):
-    line.load.given_up = ORDER[:3]
+    line.load.given_up = ORDER[:2]
     heard = await play(line, burst(5.0))
     kinds = [one.kind for one in heard]
     assert kinds[0] == "onset"
