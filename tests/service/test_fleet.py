@@ -307,3 +307,71 @@ async def test_taken_together_is_what_each_would_take_alone(clock, protocol):
         assert got[0][1] == got[1][1], f"stream {seed}: what is stored"
         assert got[0][0] == got[1][0], f"stream {seed}: what the device hears"
     assert direct > 0.2 * total
+
+
+PLAIN = Profile("p", (Channel("x"),), RATE_HZ)
+
+
+def one(seq: int) -> bytes:
+    message = {"type": "readings", "seq": seq, "values": [[0.5 + seq % 7]]}
+    return frame(message, "onset.v1.json")
+
+
+async def opened(place: Place) -> Transport:
+    transport = await place.connect("onset.v1.json")
+    transport.protocol.data_received(
+        frame({"type": "hello", "boot": "b"}, "onset.v1.json")
+    )
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return transport
+
+
+async def test_messages_that_are_taken_together_are_counted_too(clock):
+    place = Place(PLAIN, Admitted, 4096)
+    place.sockets.per_second = 100
+    transport = await opened(place)
+    for seq in range(1, 100):
+        transport.protocol.data_received(one(seq))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert transport.open
+    for seq in range(100, 160):
+        transport.protocol.data_received(one(seq))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not transport.open
+    assert b"more than 100 messages in a second" in b"".join(transport.said)
+
+
+async def test_whoever_watches_sees_readings_that_are_taken_together(clock):
+    place = Place(PLAIN, Admitted, 4096)
+    transport = await opened(place)
+    seen: list[float] = []
+    with place.hub.subscribe("signal:arm-1") as signal:
+        for seq in range(1, 50):
+            transport.protocol.data_received(one(seq) if seq < 49 else one(seq)[:-1])
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        while len(seen) < 48:
+            _, readings = (await anext(signal)).data
+            assert readings.first_seq == len(seen) + 1
+            seen += readings.values[:, 0].tolist()
+    assert seen == [0.5 + seq % 7 for seq in range(1, 49)]
+    assert place.lives[0].next_seq == 49
+
+
+async def test_a_socket_that_goes_leaves_what_it_sent_and_its_place(clock):
+    place = Place(PLAIN, Admitted, 4096)
+    transport = await opened(place)
+    for seq in range(1, 30):
+        transport.protocol.data_received(one(seq))
+        if seq == 10:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+    free = len(place.fleet._free)
+    transport.protocol.connection_lost(None)
+    assert len(place.fleet._free) == free + 1
+    assert not place.fleet.table.any()
+    (stored,) = place.make_durable()
+    assert stored[0] == 29
