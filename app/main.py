@@ -34,9 +34,9 @@ from app.service.fleet import Fleet
 from app.service.hub import Hub, Message
 from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
-from app.service.live import Shared
 from app.service.load import Load
 from app.service.metrics import Metrics
+from app.service.shared import Shared
 from app.service.signals import Signals
 from app.service.webhooks import Webhooks
 from app.settings import Settings

@@ -14,20 +14,17 @@ peer does not take what it is told, so nothing grows without a bound.
 from __future__ import annotations
 
 import asyncio
-import http
 import time
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import structlog
 from fastapi import FastAPI
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.routing import compile_path
 
-from app.api.access import TICKET_PREFIX, authorize_device
-from app.api.problems import problem, problem_response, unavailable, unforeseen
-from app.api.receipt import FAST, LATE, MANY, OVERLOADED, Deadline
+from app.api import upgrade
+from app.api.problems import problem_response, unavailable, unforeseen
+from app.api.receipt import FAST, LATE, Deadline
 from app.api.sockets import Sockets
 from app.api.state import State
 from app.errors import OnsetError
@@ -35,18 +32,15 @@ from app.service.connection import Connection
 from app.service.fleet import Lane
 from app.store.engine import AWAY
 from app.wire import closes, websocket
-from app.wire.frames import SUBPROTOCOLS
 from app.wire.quick import CODECS, JSON
 from app.wire.session import Session
 
 log = structlog.get_logger()
 
-PATH = "/devices/{device_id}/stream"
 FAREWELL_SECONDS = 10.0
 """A device that takes nothing for so long is not told why it is closed."""
 EARLY_BYTES = 64 * 1024
 """What a peer may send before its upgrade is answered; then it is not read."""
-_PATH = compile_path(PATH)[0]
 
 
 class Upgrading(Protocol):
@@ -59,7 +53,7 @@ class Upgrading(Protocol):
 
 def wanted(path: str) -> bool:
     """Whether a path is that of a device's socket."""
-    return _PATH.match(path) is not None
+    return upgrade.device_of(path) is not None
 
 
 class DeviceSocket(asyncio.Protocol):
@@ -124,76 +118,30 @@ class DeviceSocket(asyncio.Protocol):
             self._admitting = None
 
     async def _answer(self, asked: HTTPConnection, state: State) -> None:
-        match = _PATH.match(asked.scope["path"])
-        device = match.group("device_id") if match else ""
-        offered = [
-            name.strip()
-            for line in asked.headers.getlist("sec-websocket-protocol")
-            for name in line.split(",")
-        ]
-        who = await authorize_device(state, asked, device, offered)
-        accepted = websocket.accept(
-            asked.headers.get("sec-websocket-key", "").encode("latin-1")
-        )
-        if asked.headers.get("sec-websocket-version") != "13":
-            self._deny(
-                problem(
-                    426, "Upgrade required", headers={"Sec-WebSocket-Version": "13"}
-                )
-            )
-        elif (
-            accepted is None
-            or asked.scope["method"] != "GET"
-            or asked.scope["http_version"] != "1.1"
-        ):
-            self._deny(problem(400, "Not a WebSocket handshake"))
-        elif self._sockets.draining:
-            self._deny(unavailable())
-        elif (overload := self._sockets.load.problem()) is not None:
-            self._sockets.metrics.refused.labels(OVERLOADED).inc()
-            self._deny(unavailable(overload))
-        elif self._sockets.of_key[who.key_id] >= self._sockets.per_key:
-            most = f"at most {self._sockets.per_key} connections with one key"
-            self._sockets.metrics.refused.labels(MANY).inc()
-            self._deny(problem(429, "Too many connections", most))
+        said = await upgrade.answer(asked, state, self._sockets)
+        if isinstance(said, Response):
+            self._deny(said)
         elif not self._transport.is_closing():
-            self._open(accepted, _agree(offered), device, who.key_id)
+            self._open(said)
 
     def _deny(self, response: Response) -> None:
-        if self._transport.is_closing():
-            return
-        status = http.HTTPStatus(response.status_code)
-        head = [f"HTTP/1.1 {status.value} {status.phrase}".encode("ascii")]
-        head += [name + b": " + value for name, value in response.raw_headers]
-        body = bytes(response.body)
-        self._transport.write(
-            b"\r\n".join([*head, b"connection: close", b"", body]),
-        )
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._transport.write(upgrade.written(response))
+            self._transport.close()
 
-    def _open(
-        self, accepted: bytes, agreed: str | None, device: str, key_id: str
-    ) -> None:
-        said = [
-            b"HTTP/1.1 101 Switching Protocols",
-            b"upgrade: websocket",
-            b"connection: Upgrade",
-            b"sec-websocket-accept: " + accepted,
-        ]
-        if agreed is not None:
-            said.append(b"sec-websocket-protocol: " + agreed.encode("latin-1"))
-        self._transport.write(b"\r\n".join([*said, b"", b""]))
+    def _open(self, asked: upgrade.Accepted) -> None:
+        self._transport.write(asked.head())
         sockets = self._sockets
-        codec = CODECS.get(agreed or "", JSON)
+        codec = CODECS.get(asked.protocol or "", JSON)
         self._reader = websocket.Reader(sockets.limits.max_message_bytes)
         self._connection = Connection(
             Session(codec, sockets.limits),
             sockets.ingest,
-            device,
+            asked.device,
             window=sockets.window,
             changed=self._wake,
         )
-        sockets.enter(self._connection, key_id)
+        sockets.enter(self._connection, asked.key_id)
         self._heard = self._loop.time()
         self._look()
         early, self._early = bytes(self._early), bytearray()
@@ -434,11 +382,3 @@ class DeviceSocket(asyncio.Protocol):
             self._transport.abort()
         else:
             connection.end(closes.IDLE, f"nothing was said for {limit:g} s")
-
-
-def _agree(offered: Sequence[str]) -> str | None:
-    """Choose a subprotocol; a ticket is only acknowledged where nothing else is."""
-    for name in offered:
-        if name in SUBPROTOCOLS:
-            return name
-    return next((name for name in offered if name.startswith(TICKET_PREFIX)), None)

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.domain import Event, Onset, Retraction
 from app.errors import InvalidInput, NotFound, Paused
 from app.service.ingest import Ingest
-from app.service.live import LiveStream, Output
+from app.service.live import LiveStream
+from app.service.shared import Output
 from app.wire import closes
 from app.wire.actions import Accept, Action, Close, End, Open, Send, Skip
 from app.wire.closes import CLOSES

@@ -13,7 +13,8 @@ from app.detection import Stream
 from app.domain import DetectorVersion, Event, Flag, Gap, Profile
 from app.errors import NotFound, Paused
 from app.service.handover import UNREADABLE, followed
-from app.service.live import LiveStream, Shared, Sink
+from app.service.live import LiveStream
+from app.service.shared import Shared, Sink
 from app.service.together import Together
 from app.store import devices, profiles, streams
 from app.store.streams import Claim, StreamRow

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -32,71 +30,17 @@ from app.domain import (
     SetAside,
 )
 from app.learning.model import classify
-from app.service.champion import Champions
-from app.service.commit import GroupCommit
-from app.service.detectors import Detectors
 from app.service.handover import followed
-from app.service.hub import Hub, Message
-from app.service.load import PROVISIONAL, Load
-from app.service.metrics import Metrics
-from app.service.suspects import Suspects
+from app.service.hub import Message
+from app.service.load import PROVISIONAL
+from app.service.shared import Answer, Direct, Output, Shared, Sink
 from app.store.streams import StreamCommit, StreamRow
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A prediction on its way to the device, before its event is durable."""
-
-    event: UUID
-    prediction: Prediction
-    provisional: bool
-
-
-Output = Onset | Retraction | Answer
-
 NEVER = 2**63 - 1
 """The number of a reading that does not come."""
-
-
-class Sink(Protocol):
-    """The connection of a stream, as ingest sees it."""
-
-    def committed(self, watermark: int, events: Sequence[Event]) -> None:
-        """Hear what is durable."""
-
-    def superseded(self) -> None:
-        """Hear that another connection took the stream over."""
-
-    def refused(self, reason: str) -> None:
-        """Hear that the store will never take what was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all streams of a process share."""
-
-    champions: Champions
-    commit: GroupCommit
-    hub: Hub
-    metrics: Metrics
-    provisional_seconds: float
-    detectors: Detectors | None = None
-    """None: streams keep the detector that they began with."""
-    suspects: Suspects = field(default_factory=Suspects)
-    load: Load | None = None
-    """None: provisional answers are given whatever the load is."""
-
-
-class Direct(Protocol):
-    """The stream's lane, where readings are taken without it."""
-
-    def hold(self) -> None:
-        """Take no more readings."""
-
-    def collect(self) -> int:
-        """Give how many readings were taken since this was last asked."""
 
 
 class LiveStream:

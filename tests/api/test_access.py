@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from app.api.access import RULES, authorize_device
 from app.api.application import routers
-from app.api.devices_socket import PATH
 from app.api.rulebook import RuleBook
 from app.api.state import State
+from app.api.upgrade import PATH
 from app.domain import Role
 from app.errors import Forbidden, Unauthenticated
 from app.store import keys

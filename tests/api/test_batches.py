@@ -18,8 +18,8 @@ from app.domain import Float32Array
 from app.service.commit import GroupCommit, Pace
 from app.service.fleet import Fleet
 from app.service.ingest import Ingest
-from app.service.live import Shared
 from app.service.metrics import Metrics
+from app.service.shared import Shared
 from app.store import devices, events
 from app.store.events import EventFilter, EventRow
 from app.wire.actions import Limits

@@ -12,7 +12,7 @@ import uvicorn
 import websockets
 from fastapi import FastAPI
 
-from app.api import devices_socket, live
+from app.api import devices_socket, live, upgrade
 from app.api.access import Caller
 from app.api.devices_socket import DeviceSocket
 from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
@@ -117,7 +117,7 @@ async def place(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     async def anybody(*_: Any) -> Caller:
         return Caller("", "anybody", Role.DEVICE, "d1")
 
-    monkeypatch.setattr(devices_socket, "authorize_device", anybody)
+    monkeypatch.setattr(upgrade, "authorize_device", anybody)
     made = Place()
     task = asyncio.create_task(made.server.serve())
     while not made.server.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -14,8 +14,8 @@ from app.domain import Prediction
 from app.service import alerts as service
 from app.service.alerts import Alerts
 from app.service.hub import Hub, Message
-from app.service.live import Answer
 from app.service.outgoing import make_client
+from app.service.shared import Answer
 from app.service.webhooks import Webhooks
 from app.store import alert_rules, alerts, devices, events, webhooks
 from app.store import deliveries as owed

@@ -14,9 +14,9 @@ from app.service.champion import Champions
 from app.service.commit import GroupCommit, Pace
 from app.service.hub import Hub
 from app.service.ingest import Ingest
-from app.service.live import Shared
 from app.service.load import ORDER, Load
 from app.service.metrics import Metrics
+from app.service.shared import Shared
 from app.store import events
 from app.store.artefacts import Artefacts
 from tests.service.scene import RATE_HZ, add_version, profile_of, put_profile

@@ -15,14 +15,16 @@ import pytest
 
 from app.api.devices_socket import DeviceSocket
 from app.api.sockets import Patience, Sockets
+from app.api.upgrade import Accepted
 from app.detection import Stream
 from app.domain import Channel, DetectorVersion, Prediction, Profile
 from app.service import live as live_module
 from app.service.fleet import Fleet
 from app.service.hub import Hub
-from app.service.live import LiveStream, Shared
+from app.service.live import LiveStream
 from app.service.load import Load
 from app.service.metrics import Metrics
+from app.service.shared import Shared
 from app.store.streams import StreamRow
 from app.wire.actions import Limits
 from tests.detection.oracle import (
@@ -84,7 +86,7 @@ class Admitted(DeviceSocket):
 
     async def _admit(self, scope: Any, state: Any) -> None:
         self._admitting = None
-        self._open(b"", scope["protocol"], "arm-1", "key")
+        self._open(Accepted(b"", scope["protocol"], "arm-1", "key"))
 
 
 class Alone(Admitted):

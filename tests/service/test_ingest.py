@@ -29,9 +29,10 @@ from app.service.connection import Connection
 from app.service.detectors import Detectors
 from app.service.hub import Hub
 from app.service.ingest import Ingest
-from app.service.live import LiveStream, Shared
+from app.service.live import LiveStream
 from app.service.load import Load
 from app.service.metrics import Metrics
+from app.service.shared import Shared
 from app.store import (
     detectors,
     devices,
