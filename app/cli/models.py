@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
@@ -9,7 +10,10 @@ import typer
 from app.cli import configuration
 from app.cli.jobs import finished
 from app.cli.options import Url
-from app.cli.rest import Service
+from app.cli.rest import Refused, Service
+
+SERVED_SECONDS = 10.0
+"""Within which a process swaps to the champion that the ledger names."""
 
 
 def retrain(
@@ -33,7 +37,7 @@ def retrain(
     job = service.call("POST", "/retrain", json=said)
     typer.echo(f"job {job['id']}: {job['state']}")
     if wait:
-        _follow(service, job["id"])
+        _follow(service, profile, job["id"])
 
 
 def promote(
@@ -60,8 +64,22 @@ def rollback(
     typer.echo(f"version {answer['version']} serves")
 
 
-def _follow(service: Service, job_id: int) -> None:
+def _follow(service: Service, profile: str, job_id: int) -> None:
     result = finished(service, job_id)["result"]
+    if result["verdict"] in ("promote", "refresh"):
+        _await_champion(service, profile)
     typer.echo(
         f"version {result['model_version']}: {result['verdict']}: {result['reason']}"
     )
+
+
+def _await_champion(service: Service, profile: str) -> None:
+    """Wait until the process that answers serves a champion, as it soon will."""
+    deadline = time.monotonic() + SERVED_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            service.call("GET", f"/v2/models/{profile}/ready")
+        except Refused:
+            time.sleep(0.1)
+        else:
+            return
