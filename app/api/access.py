@@ -101,6 +101,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/profiles/{name}/drift"): VIEWER,
     ("GET", "/profiles/{name}/gold"): VIEWER,
     ("POST", "/profiles/{name}/gold"): OPERATOR,
+    ("GET", "/profiles/{name}/clusters"): VIEWER,
     ("POST", "/profiles/{name}/rollback"): OPERATOR,
     ("GET", "/profiles/{name}/detectors"): VIEWER,
     ("GET", "/profiles/{name}/detectors/history"): VIEWER,

@@ -25,6 +25,7 @@ COMMANDS = {
     "import": "app.cli.history:import_",
     "events": "app.cli.events:events",
     "label": "app.cli.events:label",
+    "clusters": "app.cli.clusters:clusters",
     "export": "app.cli.events:export",
     "retrain": "app.cli.models:retrain",
     "promote": "app.cli.models:promote",

@@ -175,6 +175,16 @@ class EventVerbs:
         """Read which events are most worth a label now, each with its reason."""
         return Pages("/labels/queue", limit, {"profile": profile})
 
+    @listing
+    def clusters(
+        self, profile: str, *, limit: int | None = None
+    ) -> Pages[shapes.Cluster]:
+        """Read unknown events that are alike, the largest cluster first.
+
+        Name one by `labels` with its members: ``{e: "pinch" for e in c["members"]}``.
+        """
+        return Pages(place("profiles", profile, "clusters"), limit)
+
 
 def _values(answer: Any) -> Float32Array:
     return np.array(answer["values"], dtype=np.float32)

@@ -112,6 +112,17 @@ class Queued(TypedDict):
     audit: bool
 
 
+class Cluster(TypedDict):
+    """Unknown events that are alike, the most typical one first."""
+
+    id: str
+    size: int
+    members: list[str]
+    example: Event
+    tightness: float
+    guess: str | None
+
+
 class Prediction(TypedDict):
     """What a model version says of a window."""
 

@@ -2,6 +2,8 @@
 
 import { Away, get, post } from "./api.js";
 import { choices, NOTHING } from "./choices.js";
+import { Clusters } from "./clusters.js";
+import { ask } from "./events.js";
 import { atClock, element, lasted, toast } from "./words.js";
 import { WindowView } from "./window.js";
 
@@ -20,6 +22,8 @@ export class Desk {
     element("desk-undo").addEventListener("click", () => this.undo());
     element("desk-skip").addEventListener("click", () => this.skip());
     element("desk-nothing").addEventListener("click", () => this.say(NOTHING));
+    element("desk-other").addEventListener("click", () => ask((label) => this.say(label)));
+    this.clusters = new Clusters((cluster) => this.pick(cluster));
   }
 
   async open(profile) {
@@ -30,7 +34,17 @@ export class Desk {
     this.shown = null;
     this.busy = false;
     this.dialog.showModal();
+    element("desk-clusters").hidden = true;
+    this.guarded(() => this.clusters.load(profile));
     await this.next();
+  }
+
+  /** Look at the most typical event of a cluster; what is said is said of all of them. */
+  async pick(cluster) {
+    if (this.busy) return;
+    if (this.shown && !this.shown.cluster) this.waiting.unshift(this.shown);
+    const reason = `The most typical of ${cluster.size} unknown events that are alike: your label is for all of them.`;
+    await this.show({ event: cluster.example, reason, audit: false, cluster });
   }
 
   async next() {
@@ -59,6 +73,7 @@ export class Desk {
     element("desk-undo").disabled = !this.done.length;
     element("desk-event").hidden = !item;
     element("desk-empty").hidden = Boolean(item);
+    this.clusters.choose(item?.cluster);
     this.dialog.dataset.event = item?.event.id ?? "";
     this.dialog.dataset.onsetSeq = item?.event.onset_seq ?? "";
     if (!item) {
@@ -66,7 +81,7 @@ export class Desk {
       return;
     }
     const { event, reason, audit } = item;
-    this.asked.add(event.id);
+    if (!item.cluster) this.asked.add(event.id);
     element("desk-what").textContent = `${event.device} · ${atClock(event.onset)} · ${lasted(event)}`;
     element("desk-why").textContent = reason;
     element("desk-why").classList.toggle("audit", audit);
@@ -88,6 +103,7 @@ export class Desk {
     const choice = element("desk-choices").children["123456789".indexOf(key)];
     if (choice) choice.click();
     else if (key === "n") this.say(NOTHING);
+    else if (key === "o") ask((label) => this.say(label));
     else if (key === "u") this.skip();
     else if (key === "z") this.undo();
     else return;
@@ -98,12 +114,26 @@ export class Desk {
     const item = this.shown;
     if (this.busy || !item) return;
     this.busy = true;
-    const told = await this.guarded(() => post(`/events/${item.event.id}/labels`, { label }));
+    const told = await this.guarded(() => (item.cluster ? this.sayAll(item.cluster, label) : post(`/events/${item.event.id}/labels`, { label })));
     this.busy = false;
     if (!told || this.shown !== item) return;
     this.done.push(item);
     this.onLabel(item.event, told);
+    if (item.cluster) await this.named(item.cluster, label);
     await this.next();
+  }
+
+  async sayAll({ members }, label) {
+    await post("/labels", { labels: members.map((event) => ({ event, label })) });
+    return { label };
+  }
+
+  /** A cluster has its name: its events wait no more. */
+  async named(cluster, label) {
+    toast(`${cluster.size} events are ${label}.`, { good: true });
+    const members = new Set(cluster.members);
+    this.waiting = this.waiting.filter(({ event }) => !members.has(event.id));
+    await this.guarded(() => this.clusters.load(this.profile));
   }
 
   async skip() {
@@ -115,13 +145,19 @@ export class Desk {
     if (this.busy || !this.done.length) return;
     this.busy = true;
     const item = this.done.at(-1);
-    const told = await this.guarded(() => post(`/events/${item.event.id}/labels`, { label: "" }));
+    const told = await this.guarded(() => this.withdraw(item));
     this.busy = false;
     if (!told) return;
     this.done.pop();
+    if (item.cluster) await this.guarded(() => this.clusters.load(this.profile));
     if (this.shown) this.waiting.unshift(this.shown);
     this.onLabel(item.event, null);
     await this.show(item);
+  }
+
+  async withdraw({ event, cluster }) {
+    for (const id of cluster?.members ?? [event.id]) await post(`/events/${id}/labels`, { label: "" });
+    return true;
   }
 
   async guarded(work) {

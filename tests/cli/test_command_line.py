@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import COMMANDS, build, main
-from app.cli.rest import Service
+from app.cli.rest import Refused, Service
 
 runner = CliRunner()
 
@@ -71,3 +71,34 @@ def test_why_an_event_has_its_class_is_told_in_tables(monkeypatch: pytest.Monkey
     for part in ("v3: 'fist'", "emg3", "0.00 .. 0.25 s", "0.90", "e2", "0.40"):
         assert part in told.output
     assert json.loads(runner.invoke(build(words), [*words, "--json"]).output) == said
+
+
+def test_a_whole_cluster_is_labelled_by_the_beginning_of_its_id(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    cluster = {
+        "id": "3f2a00000000",
+        "size": 2,
+        "members": ["e1", "e2"],
+        "example": {"id": "e1", "device": "d"},
+        "tightness": 0.5,
+        "guess": "fist",
+    }
+    asked: list[object] = []
+
+    def call(_self: object, method: str, path: str, json: object = None) -> object:
+        asked.append((method, path, json))
+        return {"items": [cluster], "looked_at": 9, "alone": 7}
+
+    monkeypatch.setattr(Service, "call", call)
+    words = ["clusters", "arm"]
+    listed = runner.invoke(build(words), words).output
+    for part in ("3f2a00000000", "0.50", "fist", "9 events looked at, 7 like no other"):
+        assert part in listed
+    told = runner.invoke(build(words), [*words, "--label", "3f2a=pinch"])
+    assert told.output == "3f2a00000000: 2 events are pinch\n"
+    rows = [{"event": e, "label": "pinch"} for e in ("e1", "e2")]
+    assert asked[-1] == ("POST", "/labels", {"labels": rows})
+    for wrong in ("9=pinch", "pinch", "3f2a="):
+        failed = runner.invoke(build(words), [*words, "--label", wrong])
+        assert isinstance(failed.exception, Refused)
