@@ -5,6 +5,7 @@ import { choices, NOTHING } from "./choices.js";
 import { Clusters } from "./clusters.js";
 import { ask } from "./events.js";
 import { atClock, element, lasted, toast } from "./words.js";
+import { worthOf } from "./verdict.js";
 import { WindowView } from "./window.js";
 
 const AHEAD = 20; // events fetched at once
@@ -35,8 +36,17 @@ export class Desk {
     this.busy = false;
     this.dialog.showModal();
     element("desk-clusters").hidden = true;
+    element("desk-worth").textContent = "";
+    this.guarded(() => this.tellWorth(profile));
     this.guarded(() => this.clusters.load(profile));
     await this.next();
+  }
+
+  /** Say what more labels are worth, by the newest version that knows. */
+  async tellWorth(profile) {
+    const { items } = await get("/models", { profile, limit: 20 });
+    const worth = items.map(({ report }) => worthOf(report)).find(Boolean);
+    if (profile === this.profile) element("desk-worth").textContent = worth ?? "";
   }
 
   /** Look at the most typical event of a cluster; what is said is said of all of them. */

@@ -18,6 +18,15 @@ export function inASentence({ version, verdict, report, state }) {
   return `${subject} ${VERDICTS[verdict] ?? verdict}: ${right}, the champion of its day on ${percent(theirs.accuracy)}.`;
 }
 
+const points = (share) => (100 * share).toFixed(1);
+
+/** What the next labels will bring, as the learning curve of a version says; null: it has none. */
+export function worthOf(report) {
+  const curve = report?.curve;
+  if (!curve) return null;
+  return `Next ${curve.next} labels: about +${points(curve.gain)} points (${points(curve.low)} to ${points(curve.high)})`;
+}
+
 export function numbersOf({ report }) {
   const { holdout: ours, champion_holdout: theirs, n_train } = report ?? {};
   if (!ours?.n) return make("p", "empty", "There is no report: nothing was held out, or it was trained elsewhere.");
@@ -40,7 +49,8 @@ export function numbersOf({ report }) {
   const unknown = report.unknown?.rate
     ? `unknown are events that no class accounts for: at most ${percent(report.unknown.rate)} of right answers, ${percent(report.unknown.holdout_rejected)} of those on the hold-out.`
     : `answers below ${percent(ours.unknown_below)} are called unknown.`;
-  return make("div", "", table, make("p", "note", sentence(learnt + unknown)));
+  const worth = worthOf(report);
+  return make("div", "", table, make("p", "note", sentence(learnt + unknown)), ...(worth ? [make("p", "note", worth)] : []));
 }
 
 /** Bars: a class each, this version above the champion of its day. */

@@ -60,13 +60,16 @@ def find_space(rows: Dataset) -> Space | None:
     within = places - centres[of_row]
     spread = within.T @ within / (len(rows) - len(count))
     ball = np.trace(spread) / len(spread) * np.eye(len(spread))
-    power, axes = np.linalg.eigh((1 - SHRINKAGE) * spread + SHRINKAGE * ball)
-    if power[0] <= 0:
-        return None
-    white = axes / np.sqrt(power)
-    between = (centres - places.mean(axis=0)) @ white
     shares = np.sqrt(count / count.sum())[:, None]
-    directions = np.linalg.svd(between * shares, full_matrices=False)[2]
+    try:
+        power, axes = np.linalg.eigh((1 - SHRINKAGE) * spread + SHRINKAGE * ball)
+        if power[0] <= 0:
+            return None
+        white = axes / np.sqrt(power)
+        between = (centres - places.mean(axis=0)) @ white
+        directions = np.linalg.svd(between * shares, full_matrices=False)[2]
+    except np.linalg.LinAlgError:  # no directions, then: the model serves without
+        return None
     kept_directions = directions[: min(DIMENSIONS, len(count) - 1)]
     project = white @ kept_directions.T
     weights = project / scale[chosen, None]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from dataclasses import replace
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -22,6 +23,7 @@ from app import features
 from app.errors import ArtefactError, CannotLearn, ChampionMoved, NotFound
 from app.learning import INCREMENTAL, kinds
 from app.learning.challenge import Challenger, Champion, challenge
+from app.learning.curve import worth
 from app.learning.dataset import Manifest
 from app.learning.promotion import REJECT
 from app.service.champion import load
@@ -144,7 +146,18 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
         if cannot is not None and not failed:
             raise cannot
         raise ArtefactError("; ".join(f"{k}: {why}" for k, why in failed.items()))
-    return Learnt(done, failed, note)
+    progress("what more labels are worth", 0.955)
+    return Learnt([_with_curve(one, material) for one in done], failed, note)
+
+
+def _with_curve(challenger: Challenger, material: Material) -> Challenger:
+    """Add to the report of a full training what the next labels will bring."""
+    if challenger.kind == INCREMENTAL:
+        return challenger
+    profile, estimator = material.profile, challenger.card.estimator
+    curve = worth(profile, material.rows, estimator, seed_of(profile.name))
+    told = None if curve is None else curve.to_json()
+    return replace(challenger, report={**challenger.report, "curve": told})
 
 
 def seed_of(profile: str) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -50,12 +51,14 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         await page.keyboard.press("t")
         await say_why(page, "sixty more")
         await expect(page.locator(".job-card")).to_contain_text("refreshed")
-        await expect(page.locator(".version")).to_have_count(2)
+        await expect(page.locator(".version")).to_have_count(2, timeout=20_000)
         sentence = page.locator(".sentence")
         await expect(sentence).to_contain_text(
             "is no worse and fresher: it is right on"
         )
         await expect(page.locator(".matrix .hit")).to_have_count(3)
+        worth = re.compile(r"Next 50 labels: about \+\d+\.\d points")
+        await expect(page.locator(".place")).to_contain_text(worth)
         await photograph(page, pictures, "models")
 
         await page.keyboard.press("b")

@@ -36,6 +36,7 @@ def test_a_first_challenger_is_judged_and_its_card_loads_from_json(
     assert report["n_train"] + report["n_holdout"] == 300
     assert report["holdout"]["accuracy"] > 0.8
     assert report["trained_through"].startswith("1970-01-01T00:04")
+    assert report["unknown"]["rate"] == 0.05
     card = ModelCard.from_json(json.loads(json.dumps(got.card.to_json())))
     assert card.unknown_below > 0
     assert Model.load(got.onnx, card).classes == ("fist", "point", "wave")

@@ -65,6 +65,10 @@ async def test_the_first_model_is_trained_promoted_and_served(
     assert result["verdict"] == "promote"
     assert result["promoted"] is True
     assert result["model_version"] == await champion(engine)
+    async with engine.connect() as conn:
+        curve = (await models.get(conn, result["model_version"])).report["curve"]
+    assert curve["labels"] == 60
+    assert 0 <= curve["low"] <= curve["gain"] <= curve["high"] < 0.3
     champions = Champions(engine, artefacts)
     await champions.refresh()
     model = champions.model("arm")
