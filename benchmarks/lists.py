@@ -25,7 +25,8 @@ from sqlalchemy.dialects import postgresql
 from app.api.events import EventQuery
 from app.store import engine as database
 from app.store.arrays import pack
-from app.store.listing import bounds, page_query
+from app.store.event_filter import bounds
+from app.store.listing import page_query
 from app.store.pages import cursor_of
 from benchmarks.place import KEY, Place, place
 

@@ -7,11 +7,11 @@ subscription is taken before the last look, so nothing falls between.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Annotated, Any, Literal, TypeVar
 
+import anyio
 import msgspec
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi import Query as QueryOf
@@ -167,7 +167,9 @@ async def _after(state: State, position: int) -> list[events.EventRow]:
 
 async def unbroken(asked: Coroutine[Any, Any, Given]) -> Given:
     """Let a query end, though its reader goes: a cut one costs its connection."""
-    return await asyncio.shield(asyncio.create_task(asked))
+    with anyio.CancelScope(shield=True):
+        found = await asked
+    return found
 
 
 async def readings(request: Request, state: State, device: str) -> AsyncIterator[bytes]:

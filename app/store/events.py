@@ -19,8 +19,8 @@ from app.domain import Channel, Event, Float32Array
 from app.errors import NotFound
 from app.store.arrays import pack, unpack_values
 from app.store.engine import notify
+from app.store.event_filter import EventFilter
 from app.store.listing import (
-    EventFilter,
     EventRow,
     after,
     get,

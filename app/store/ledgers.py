@@ -95,7 +95,19 @@ predictions = Table(
         "position",
         postgresql_where=text("first AND unknown"),
     ),
-    Index("ix_predictions_probability", "probability", postgresql_where=text("first")),
+    Index(
+        "uq_predictions_position",
+        "position",
+        unique=True,
+        postgresql_include=["probability"],
+        postgresql_where=text("first"),
+    ),
+    Index(
+        "ix_predictions_probability",
+        "probability",
+        postgresql_include=["position"],
+        postgresql_where=text("first"),
+    ),
     CheckConstraint(
         "cardinality(classes) = cardinality(probabilities)", name="classes"
     ),

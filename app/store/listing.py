@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     Column,
     ColumnElement,
+    FromClause,
     Row,
     Select,
     TextClause,
@@ -21,51 +22,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Label, Prediction
-from app.errors import InvalidInput, NotFound
+from app.errors import NotFound
+from app.store.event_filter import EventFilter, bounds
 from app.store.pages import cursor_of, number_in
-from app.store.tables import BLOCK, event_blocks, events, labels, predictions
+from app.store.tables import events, labels, predictions
 
 Condition: TypeAlias = ColumnElement[bool] | TextClause
-ORDERS = ("asc", "desc")
-
-
-@dataclass(frozen=True, slots=True)
-class EventFilter:
-    """Which events to list; what is None does not matter.
-
-    Parameters
-    ----------
-    label : str
-        The latest label.
-    predicted, model_version, unknown, min_probability
-        Of the prediction that was answered first.
-    labelled : bool
-        Whether there is a label that was not withdrawn.
-    flag : str
-        One of the event's flags.
-    since, until : datetime, aware, UTC
-        ``since <= onset < until``.
-    order : {"asc", "desc"}
-        In commit order (oldest first), or against it.
-    """
-
-    device: str | None = None
-    boot: str | None = None
-    profile: str | None = None
-    label: str | None = None
-    predicted: str | None = None
-    model_version: int | None = None
-    unknown: bool | None = None
-    labelled: bool | None = None
-    flag: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    min_probability: float | None = None
-    order: str = "asc"
-
-    def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise InvalidInput(f"order={self.order!r} must be asc or desc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +137,65 @@ def page_query(
     cursor: str | None = None,
     within: range | None = None,
 ) -> Select[Any]:
-    """Ask for a page of events, and for one more, which says whether there are more."""
-    position = _place(wanted)
+    """Ask for a page of events, and for one more, which says whether there are more.
+
+    Which events it has is found first, from what the filter needs and no more; only of
+    those is the rest put together.
+    """
+    page = _which(wanted, limit + 1, cursor, within).subquery("page")
+    query = _ROWS.join(page, page.c.position == events.c.position)
+    at = page.c.position
+    return query.order_by(at if wanted.order == "asc" else at.desc())
+
+
+def _which(
+    wanted: EventFilter, count: int, cursor: str | None, within: range | None
+) -> Select[Any]:
+    """Ask for the positions of the events of a page.
+
+    Events and predictions are joined by position, so that the planner may read either
+    in order: whichever has the rarer of what is wanted.
+    """
+    position: Column[int] = events.c.position
+    of_prediction = any(
+        one is not None
+        for one in (
+            wanted.predicted,
+            wanted.model_version,
+            wanted.unknown,
+            wanted.min_probability,
+        )
+    )
+    of_event = any(
+        one is not None
+        for one in (
+            wanted.device,
+            wanted.boot,
+            wanted.profile,
+            wanted.label,
+            wanted.labelled,
+            wanted.flag,
+            wanted.since,
+            wanted.until,
+        )
+    )
+    source: FromClause = events
+    if of_prediction and not of_event:
+        source, position = predictions, predictions.c.position
+    elif of_prediction:
+        source = events.join(predictions, predictions.c.position == position)
+    if wanted.label is not None:
+        source = source.join(_LATEST, true())
+    query = select(position).select_from(source).where(*_conditions(wanted))
+    if of_prediction:
+        query = query.where(predictions.c.first)
     upwards = wanted.order == "asc"
-    query = _ROWS.where(*_conditions(wanted)).limit(limit + 1)
-    query = query.order_by(position if upwards else position.desc())
     if cursor is not None:
         last = number_in(cursor)
         query = query.where(position > last if upwards else position < last)
     if within is not None:
         query = query.where(position >= within.start, position < within.stop)
-    return query
+    return query.order_by(position if upwards else position.desc()).limit(count)
 
 
 async def after(conn: AsyncConnection, position: int, limit: int) -> list[EventRow]:
@@ -244,37 +254,6 @@ def _conditions(wanted: EventFilter) -> list[Condition]:
     if wanted.unknown is not None:
         found.append(p.unknown if wanted.unknown else ~p.unknown)
     return found
-
-
-def _place(wanted: EventFilter) -> Column[int]:
-    """Name the column that gives the order: the planner is told where to begin.
-
-    What a prediction must be is found, in order, in an index on predictions.
-    """
-    if wanted.predicted is None and wanted.model_version is None and not wanted.unknown:
-        return events.c.position
-    return predictions.c.position
-
-
-async def bounds(conn: AsyncConnection, wanted: EventFilter) -> range | None:
-    """Return the positions between which a list that is bound by time lies.
-
-    None: anywhere.  Times and positions mostly rise together, which the planner cannot
-    know: left alone it reads all events before `since`.  Looked up before, as numbers,
-    because of numbers it knows how many lie between.  A clock that was wrong makes the
-    range wider, never too narrow.
-    """
-    b = event_blocks.c
-    fits = []
-    if wanted.since is not None:
-        fits.append(b.max_onset >= wanted.since)
-    if wanted.until is not None:
-        fits.append(b.min_onset < wanted.until)
-    if not fits:
-        return None
-    found = select(func.min(b.block), func.max(b.block)).where(*fits)
-    first, last = (await conn.execute(found)).one()
-    return range(0) if first is None else range(first * BLOCK, (last + 1) * BLOCK)
 
 
 async def _rows(conn: AsyncConnection, query: Select[Any]) -> list[EventRow]:
