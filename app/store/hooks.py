@@ -93,6 +93,18 @@ alert_rules = Table(
     CheckConstraint("cooldown_seconds > 0", name="cooldown_seconds"),
 )
 
+label_rules = Table(
+    "label_rules",
+    metadata,
+    Column("profile", Text, ForeignKey("profiles.name"), primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("severity", Text, nullable=False),
+    Column("merge_seconds", Double, nullable=False),
+    Column("suppress", Boolean, nullable=False),
+    CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity"),
+    CheckConstraint("merge_seconds >= 0", name="merge_seconds"),
+)
+
 alerts = Table(
     "alerts",
     metadata,

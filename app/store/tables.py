@@ -27,7 +27,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.columns import Time, big_number, metadata, number, since
-from app.store.hooks import alert_firings, alert_rules, alerts, deliveries, webhooks
+from app.store.hooks import (
+    alert_firings,
+    alert_rules,
+    alerts,
+    deliveries,
+    label_rules,
+    webhooks,
+)
 from app.store.ledgers import (
     audit,
     event_revisions,
@@ -60,6 +67,7 @@ __all__ = [
     "gold",
     "idempotency_keys",
     "jobs",
+    "label_rules",
     "labels",
     "metadata",
     "model_versions",

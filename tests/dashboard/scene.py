@@ -83,18 +83,24 @@ def readings() -> "itertools.chain[FloatArray]":
 
 
 @contextlib.asynccontextmanager
-async def streaming(served: Served, device: str) -> AsyncIterator[Onset]:
+async def streaming(
+    served: Served, device: str, profile: Profile = PROFILE
+) -> AsyncIterator[Onset]:
     """Let a band stream in the background."""
     async with Onset(served.url, served.key) as client:
-        profile = {
+        declared = {
             "channels": [{"name": name} for name in CHANNELS],
             "rate_hz": RATE_HZ,
             "detector": DETECTOR,
             "classes": list(CLASSES),
-            "retrain": {"every_labels": None},
+            "retrain": {
+                "every_labels": None,
+                "estimator": profile.retrain.estimator,
+                "mode": profile.retrain.mode,
+            },
         }
-        await client.put_profile(PROFILE.name, profile)
-        await client.put_device(device, PROFILE.name)
+        await client.put_profile(profile.name, declared)
+        await client.put_device(device, profile.name)
         key = await client.device_key(device)
         task = asyncio.create_task(_play(served.url, device, key))
         try:

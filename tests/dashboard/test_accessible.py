@@ -42,7 +42,7 @@ async def test_axe_finds_no_serious_violation_on_any_page(look: Look, served: Se
     await add_champion(served, 60, "learnt from 60 movements")
     event = next(iter(await add_history(served, "arm-6", 3)))
     async with Onset(served.url, served.key) as client:
-        await client.add_alert_rule("anything", "event")
+        rule = await client.add_alert_rule("anything", "event")
     page = await look()
     await page.add_init_script(path=AXE)
     await page.reload()
@@ -54,6 +54,8 @@ async def test_axe_finds_no_serious_violation_on_any_page(look: Look, served: Se
         found[address, "dark"] = await said(page, "dark", ["color-contrast"])
     await page.keyboard.press("?")
     found["keys of the keyboard", "light"] = await said(page, "light", None)
+    async with Onset(served.url, served.key) as client:
+        await client.delete_alert_rule(rule["id"])
     assert {where: what for where, what in found.items() if what} == {}
 
 

@@ -32,6 +32,8 @@ async def test_a_device_is_registered_gets_a_key_and_is_deleted_again(
     await photograph(page, pictures, "devices")
     await page.keyboard.press("c")
     await page.fill("dialog [name=id]", "arm-5")
+    await page.select_option("dialog [name=profile]", "wrist")
+    await page.focus("dialog [name=id]")
     await page.keyboard.press("Enter")
     await page.get_by_role("button", name="Make the key").click()
     key = await page.locator("dialog .secret").inner_text()
@@ -47,6 +49,30 @@ async def test_a_device_is_registered_gets_a_key_and_is_deleted_again(
     await page.keyboard.press("Enter")
     await expect(page.locator("#toast")).to_have_text("arm-5 is deleted.")
     await expect(page.locator("tr[data-device=arm-5]")).to_have_count(0)
+
+
+async def test_a_device_is_paused_says_so_and_is_resumed(look: Look, served: Served):
+    async with streaming(served, "arm-9") as client:
+        page = await look()
+        await go(page, served, "devices")
+        state = page.locator("tr[data-device=arm-9] .state")
+        await expect(state).to_have_text("streaming")
+        await page.get_by_role("button", name="Pause arm-9").click()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(state).to_have_text("streaming")
+        await page.get_by_role("button", name="Pause arm-9").click()
+        await page.fill("dialog [name=reason]", "the strap is loose")
+        await page.keyboard.press("Enter")
+        await expect(state).to_have_text("paused")
+        resume = page.get_by_role("button", name="Resume arm-9")
+        await expect(resume).to_be_focused()
+        held = (await client.call("GET", "/devices/arm-9"))["paused"]
+        assert held["reason"] == "the strap is loose"
+        await page.keyboard.press("Enter")
+        await expect(page.locator("dialog[open]")).to_contain_text("strap is loose")
+        await page.get_by_role("button", name="Resume", exact=True).last.click()
+        await expect(state).not_to_have_text("paused")
+        assert (await client.call("GET", "/devices/arm-9"))["paused"] is None
 
 
 async def test_a_key_is_shown_once_works_is_revoked_and_the_trail_says_so(

@@ -22,16 +22,60 @@ export function openDevices(place, _, session) {
     const link = make("a", "row", device.id);
     link.href = `#/events?device=${encodeURIComponent(device.id)}`;
     link.title = "Its events";
-    const key = button("Key", () => session.guarded(() => makeKey(device)), "quiet");
-    key.setAttribute("aria-label", `Make a key for ${device.id}`);
-    const gone = button("Delete", () => session.guarded(() => erase(device)), "quiet");
-    gone.setAttribute("aria-label", `Delete ${device.id}`);
-    const seen = device.last_seen ? ago(device.last_seen) : "never";
-    const made = make("tr", "", make("td", "", link), make("td", "", state(device)), make("td", "wide", device.profile),
-      make("td", "wide", seen), make("td", "wide", shortly(device.created_at)), make("td", "acts", make("span", "", key, gone)));
+    const made = make("tr", "", make("td", "", link), make("td"), make("td", "wide", device.profile),
+      make("td", "wide"), make("td", "wide", shortly(device.created_at)), make("td", "acts"));
     made.dataset.device = device.id;
+    show(made, device);
     if (device.last_seen) made.cells[3].title = atDay(device.last_seen);
     return made;
+  }
+
+  /** What may change of a line. */
+  function show(row, device) {
+    row.cells[1].replaceChildren(state(device));
+    row.cells[3].textContent = device.last_seen ? ago(device.last_seen) : "never";
+    const held = String(device.paused !== null);
+    if (row.dataset.paused === held) return; // who stands on a button stays there
+    row.dataset.paused = held;
+    const act = (name, words, work) => {
+      const made = button(name, () => session.guarded(work), "quiet");
+      made.setAttribute("aria-label", words);
+      return made;
+    };
+    row.cells[5].replaceChildren(make("span", "",
+      device.paused ? act("Resume", `Resume ${device.id}`, () => resume(device)) : act("Pause", `Pause ${device.id}`, () => pause(device)),
+      act("Key", `Make a key for ${device.id}`, () => makeKey(device)),
+      act("Delete", `Delete ${device.id}`, () => erase(device))));
+  }
+
+  async function pause({ id }) {
+    const asked = await askFor({
+      title: `Pause ${id}`, act: "Pause",
+      text: "Its readings are not taken until it is resumed: its socket is closed (4423), and it keeps them until then.",
+      fields: [{ name: "reason", label: "Why" }],
+    });
+    if (!asked) return;
+    after(await post(`/devices/${encodeURIComponent(id)}/pause`, { reason: asked.reason }), `${id} is paused.`);
+  }
+
+  async function resume({ id }) {
+    const { paused } = await get(`/devices/${encodeURIComponent(id)}`);
+    const why = paused ? `Paused by ${paused.by} ${ago(paused.at)}: ${paused.reason}. ` : "";
+    const asked = await askFor({
+      title: `Resume ${id}`, act: "Resume", fields: [],
+      text: `${why}Its readings are taken again; it goes on where it was.`,
+    });
+    if (!asked) return;
+    after(await post(`/devices/${encodeURIComponent(id)}/resume`, {}), `${id} is resumed.`);
+  }
+
+  /** Show what became of a device, and stay on its line. */
+  function after(device, said) {
+    toast(said, { good: true });
+    const row = list.body.querySelector(`[data-device="${CSS.escape(device.id)}"]`);
+    if (!row) return;
+    show(row, device);
+    row.cells[5].querySelector("button").focus();
   }
 
   async function register() {
@@ -78,8 +122,7 @@ export function openDevices(place, _, session) {
     for (const device of found ?? []) {
       const row = list.body.querySelector(`[data-device="${CSS.escape(device.id)}"]`);
       if (!row) continue;
-      row.cells[1].replaceChildren(state(device));
-      row.cells[3].textContent = device.last_seen ? ago(device.last_seen) : "never";
+      show(row, device);
     }
   }
 
@@ -100,7 +143,11 @@ export function openDevices(place, _, session) {
 }
 
 function state({ last_seen, paused }) {
-  if (paused) return make("span", "state never", "paused");
+  if (paused) {
+    const held = make("span", "state held", "paused");
+    held.title = `by ${paused.by}: ${paused.reason}`;
+    return held;
+  }
   if (!last_seen) return make("span", "state never", "never seen");
   const streams = Date.now() - new Date(last_seen) < STREAMING_MS;
   return make("span", streams ? "state good" : "state idle", streams ? "streaming" : "idle");

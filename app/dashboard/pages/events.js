@@ -1,6 +1,7 @@
 // All events, newest first: filters that the address keeps, and a list without an end.
 
 import { get } from "../api.js";
+import { Counted } from "../counted.js";
 import { Endless } from "../endless.js";
 import { chip } from "../events.js";
 import { atDay, lasted, make, number, option, percent, shortly } from "../words.js";
@@ -33,6 +34,7 @@ export function openEvents(place, { query }, session) {
     fresh.hidden = true;
     trail.ids = [];
     list.begin();
+    counted.load();
   };
   fresh.addEventListener("click", begin);
   trail.ids = [];
@@ -40,9 +42,11 @@ export function openEvents(place, { query }, session) {
   const filters = form(query, session);
   const folded = make("details", "card", make("summary", "", query.size ? "Filters are set" : "Filters"), filters);
   folded.open = query.size > 0 || innerWidth > 600;
+  const counted = new Counted(session, query);
   place.replaceChildren(
     make("div", "place-head", make("h2", "", "Events"), fresh),
     folded,
+    counted.node,
     make("section", "card", list.node),
   );
   if (focused) filters.elements[focused]?.focus();
