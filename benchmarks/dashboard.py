@@ -78,7 +78,10 @@ SAID = """() => {
 
 def teach(where: Place) -> None:
     """Label the first movements, and let a champion be trained of them."""
-    with httpx.Client(base_url=where.url, headers=ACCESS, trust_env=False) as client:
+    client = httpx.Client(
+        base_url=where.url, headers=ACCESS, trust_env=False, timeout=60
+    )
+    with client:
         found: list[dict] = []
         for _ in range(60):
             time.sleep(1)
