@@ -103,7 +103,8 @@ async def add(conn: AsyncConnection, new: Sequence[Event]) -> list[UUID]:
     owners = {event.device: event.profile for event in new}
     await conn.execute(
         upsert(devices).on_conflict_do_nothing(),
-        [{"id": device, "profile": profile} for device, profile in owners.items()],
+        # in one order, or two that register the same ones wait for each other
+        [{"id": device, "profile": owners[device]} for device in sorted(owners)],
     )
     known = set(
         await conn.scalars(

@@ -15,7 +15,7 @@ from benchmarks.readers import store
 from tests.api.caller import Caller
 from tests.api.reader import reading
 
-EVENTS = 150
+EVENTS = 100
 
 
 @asynccontextmanager
@@ -69,19 +69,22 @@ async def test_readers_see_every_event_once_whoever_commits_when(
     secrets: dict[str, str],
     database_url: str,
 ) -> None:
-    async with feeding(state, database_url):
-        readers = [by_cursor(api, random.Random(n)) for n in range(2)]
-        readers += [
-            by_events(app, secrets["viewer"], random.Random(n)) for n in range(2)
+    secret = secrets["viewer"]
+    async with (
+        feeding(state, database_url),
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as group,
+    ):
+        tasks = [
+            group.create_task(by_cursor(api, random.Random(1))),
+            group.create_task(by_events(app, secret, random.Random(2))),
+            group.create_task(by_events(app, secret, random.Random(3))),
         ]
-        tasks = [asyncio.create_task(one) for one in readers]
         await asyncio.sleep(0.1)
-        await asyncio.gather(
-            store(database_url, 0, EVENTS // 2, 1),
-            store(database_url, EVENTS // 2, EVENTS - EVENTS // 2, 2),
-        )
-        async with asyncio.timeout(10):
-            seen = await asyncio.gather(*tasks)
+        half = EVENTS // 2
+        group.create_task(store(database_url, 0, half, 1))
+        group.create_task(store(database_url, half, EVENTS - half, 2))
+    seen = [task.result() for task in tasks]
     async with state.engine.begin() as conn:
         rows = await conn.execute(text("SELECT id FROM events ORDER BY position"))
         truth = [str(row[0]) for row in rows]
