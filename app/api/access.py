@@ -90,6 +90,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/models/{version}"): VIEWER,
     ("POST", "/models/import"): Rule(Role.OPERATOR, max_body_bytes=MODEL_BYTES),
     ("POST", "/models/{version}/promote"): OPERATOR,
+    ("GET", "/models/{version}/report"): VIEWER,
     ("GET", "/models/{version}/shadow"): VIEWER,
     ("POST", "/models/{version}/shadow"): OPERATOR,
     ("DELETE", "/models/{version}/shadow"): OPERATOR,

@@ -68,7 +68,7 @@ class ModelDetail(ModelAnswer):
         """Make the answer."""
         return cls(
             **_shown(row),
-            manifest=row.manifest,
+            manifest={k: v for k, v in row.manifest.items() if k != "answers"},
             code_version=row.code_version,
             seed=row.seed,
             trained_through=row.trained_through,

@@ -23,6 +23,7 @@ from app.api.fields import (
     Time,
     TimeIn,
     example,
+    printable,
 )
 from app.api.state import State, current
 from app.detection.scores import shown
@@ -72,6 +73,12 @@ class RetrainBody(Body):
     every_seconds: Annotated[float, Field(ge=1, le=10**8)] | None = None
     drift_labels: Annotated[int, Field(ge=1, le=10**6)] | None = Field(
         default=None, description="Train after so many labels if the champion drifted."
+    )
+    intended_use: Annotated[str, Field(max_length=500), AfterValidator(printable)] = (
+        Field(default="", description="What the models are for; on their cards.")
+    )
+    valid_days: Annotated[float, Field(gt=0, le=36500)] | None = Field(
+        default=None, description="How long a model is valid after its newest event."
     )
     mode: Mode = "auto"
     estimator: Annotated[str, AfterValidator(_known_estimator)] = Field(

@@ -37,6 +37,12 @@ class ModelVerbs:
         return Call("POST", place("models", version, "promote"), said)
 
     @verb
+    def report(self, version: int, as_of: str | None = None) -> Call[dict[str, Any]]:
+        """Read what a version was worth, as known at a time (RFC 3339)."""
+        path = place("models", version, "report")
+        return Call("GET", path, {"params": given(as_of=as_of)})
+
+    @verb
     def shadow(self, version: int) -> Call[dict[str, Any]]:
         """Read how a shadow does beside what serves: agreement and accuracy."""
         return Call("GET", place("models", version, "shadow"))

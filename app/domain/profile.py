@@ -31,6 +31,10 @@ class RetrainPolicy:
     every_seconds : float > 0 or None
         Train when so much time has passed since the last training and at least
         one label is new; None never.
+    intended_use : str
+        What models of the profile are for, for their cards; "": a sentence is made.
+    valid_days : float > 0 or None
+        How long after its newest training event a model is taken to be valid.
     drift_labels : int > 0 or None
         Train when the champion has drifted and so many labels have come since the last
         training; None: drift is no reason.
@@ -68,6 +72,8 @@ class RetrainPolicy:
     key_share: float = 0.3
     drift_labels: int | None = None
     least: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    intended_use: str = ""
+    valid_days: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

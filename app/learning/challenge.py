@@ -10,21 +10,21 @@ are served as they were judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from app import features
 from app.domain import LabelledWindow, Profile
 from app.learning.catalogue import FULL, INCREMENTAL
 from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
-from app.learning.evaluate import Report, evaluate
+from app.learning.evaluate import Answers, evaluate, examine
 from app.learning.export import export
 from app.learning.incremental import train_incremental
 from app.learning.model import Model, ModelCard
 from app.learning.promotion import Candidate, Decision, Policy, decide
-from app.learning.train import Progress, Trained, train_full
+from app.learning.story import tell
+from app.learning.train import Progress, train_full
 from app.learning.weights import weights_of
 
 CONVOLVED_ROWS = 5000
@@ -64,6 +64,8 @@ class Challenger:
     decision : Decision
     state : bytes or None
         For the next incremental training.
+    answers : mapping of "holdout" and "gold" to Answers
+        What the judged model said, so that it can be scored again.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class Challenger:
     report: dict[str, object]
     decision: Decision
     state: bytes | None
+    answers: Mapping[str, Answers]
 
 
 def challenge(
@@ -144,7 +147,10 @@ def challenge(
     progress(f"judging on {len(holdout)} held-out events", 0.9)
     listed = manifest(dataset, parts, trained.feature_set, share)
     judged = Model.load(onnx, card)
-    report = evaluate(judged, holdout)
+    said, report = examine(judged, holdout)
+    answers, on_gold = {"holdout": said}, None
+    if len(chosen):
+        answers["gold"], on_gold = examine(judged, chosen)
     fresh = train.take(()) if champion is None else train.without(champion.listed)
     theirs = _champion(champion, profile, dataset, _Judges(holdout, fresh, chosen))
     ours = Candidate(
@@ -154,7 +160,7 @@ def challenge(
         trained.search.get(trained.name),
         new_rows=0 if champion is None else len(train.without(champion.learnt)),
         fresh=trained.unseen,
-        gold=evaluate(judged, chosen) if len(chosen) else None,
+        gold=on_gold,
     )
     asked = profile.retrain
     decision = decide(
@@ -176,8 +182,8 @@ def challenge(
             card = replace(served[1], rule=trained.rule, least=card.least)
             listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
     card = card.with_unknown_below(report.unknown_below)
-    story = _story(kind, trained, train, ours, theirs, decision, listed)
-    return Challenger(kind, onnx, card, listed, story, decision, trained.state)
+    story = tell(profile, kind, trained, train, ours, theirs, decision, listed)
+    return Challenger(kind, onnx, card, listed, story, decision, trained.state, answers)
 
 
 def best(challengers: Sequence[Challenger]) -> Challenger | None:
@@ -241,61 +247,3 @@ def _champion(
 
 def _quiet(_: str, __: float) -> None:
     """Show no progress: the champion is not what the user waits for."""
-
-
-def _unknown(trained: Trained, report: Report) -> dict[str, object]:
-    """Say by what a window is unknown, and how often right answers were."""
-    if trained.rule is None:
-        return {"by": "probability", "below": report.unknown_below}
-    return {
-        "by": "distance and probability",
-        "rate": trained.rule.rate,
-        "above": trained.rule.above,
-        "holdout_rejected": report.rejected,
-    }
-
-
-def _story(
-    kind: str,
-    trained: Trained,
-    train: Dataset,
-    ours: Candidate,
-    champion: Candidate | None,
-    decision: Decision,
-    listed: Manifest,
-) -> dict[str, object]:
-    through: datetime | None = max(train.at, default=None)
-    report = ours.report
-    theirs = (None, None) if champion is None else (champion.report, champion.gold)
-    return {
-        "kind": kind,
-        "estimator": trained.name,
-        "seed": trained.seed,
-        "n_train": len(train),
-        "n_holdout": report.n,
-        "trained_through": None if through is None else through.isoformat(),
-        "split": listed.rule,
-        "served": (
-            "the model that was judged"
-            if listed.refitted is None
-            else "refitted on training and held-out rows after the judgement; "
-            "the scores are those of the model that had not seen the hold-out"
-        ),
-        "search": trained.search,
-        "restarted": trained.restarted,
-        "modes": len(trained.modes.names),
-        "sharpness": trained.sharpness,
-        "unknown": _unknown(trained, report),
-        "holdout": report.to_json(),
-        "champion_holdout": _told(theirs[0]),
-        "gold": _told(ours.gold),
-        "champion_gold": _told(theirs[1]),
-        "verdict": decision.verdict,
-        "reason": decision.reason,
-        "numbers": decision.numbers,
-        "floors": [floor.to_json() for floor in decision.floors],
-    }
-
-
-def _told(report: Report | None) -> dict[str, object] | None:
-    return None if report is None else report.to_json()

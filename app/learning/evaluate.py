@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -99,28 +99,104 @@ class Report:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a model said of rows, whatever their labels are: metrics come later.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        In the order of `probabilities`.
+    events, devices : tuple, one of each per row
+    probabilities : float64 array (n_rows, n_classes)
+    unknown : tuple of bool, one per row
+    """
+
+    classes: tuple[str, ...]
+    events: tuple[UUID, ...]
+    devices: tuple[str, ...]
+    probabilities: FloatArray
+    unknown: tuple[bool, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain JSON, exact to the last bit; `from_json` reads it."""
+        rows = zip(
+            self.events,
+            self.devices,
+            self.probabilities.tolist(),
+            self.unknown,
+            strict=True,
+        )
+        return {
+            "classes": list(self.classes),
+            "rows": [[str(event), *rest] for event, *rest in rows],
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> Answers:
+        """Read what `to_json` wrote."""
+        rows, classes = data["rows"], tuple(data["classes"])
+        said = np.array([row[2] for row in rows], dtype=np.float64)
+        return cls(
+            classes,
+            tuple(UUID(row[0]) for row in rows),
+            tuple(row[1] for row in rows),
+            said.reshape(len(rows), len(classes)),
+            tuple(bool(row[3]) for row in rows),
+        )
+
+
 def evaluate(model: Model, rows: Dataset) -> Report:
+    """Score what the served model says of every row."""
+    return examine(model, rows)[1]
+
+
+def examine(model: Model, rows: Dataset) -> tuple[Answers, Report]:
     """Ask the served model about every row, one by one, as the live path does."""
     vectors = rows.table(model.feature_set)
     said = [model.predict(row) for row in vectors]
-    labels = [p.label for p in said]
-    classes = tuple(sorted({*model.classes, *rows.labels}))
+    table = np.array([p.probabilities for p in said], dtype=np.float64)
+    answers = Answers(
+        model.classes,
+        rows.events,
+        rows.devices,
+        table.reshape(len(said), len(model.classes)),
+        tuple(p.unknown for p in said),
+    )
+    report = score(answers, dict(zip(rows.events, rows.labels, strict=True)))
+    least = evidence(model.card.least, said, rows.labels, list(vectors), model.rate_hz)
+    return answers, replace(report, least=least)
+
+
+def score(answers: Answers, truth: Mapping[UUID, str]) -> Report:
+    """Score answers by labels, whatever these are by now; rows without are left out.
+
+    Examples
+    --------
+    >>> said = Answers(("a", "b"), (UUID(int=1),), ("d",), np.array([[0.9, 0.1]]),
+    ...                (False,))
+    >>> score(said, {UUID(int=1): "a"}).accuracy, score(said, {}).n
+    (1.0, 0)
+    """
+    chosen = [i for i, event in enumerate(answers.events) if event in truth]
+    events = [answers.events[i] for i in chosen]
+    labels = [truth[event] for event in events]
+    first = answers.probabilities[chosen]
+    best = [answers.classes[k] for k in first.argmax(axis=1)] if chosen else []
+    classes = tuple(sorted({*answers.classes, *labels}))
     place = {name: i for i, name in enumerate(classes)}
     table = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    for truth, label in zip(rows.labels, labels, strict=True):
-        table[place[truth], place[label]] += 1
+    for true, label in zip(labels, best, strict=True):
+        table[place[true], place[label]] += 1
     per_class = {name: _score(table, i) for i, name in enumerate(classes)}
     present = [s for s in per_class.values() if s.n]
-    right = np.array(
-        [a == b for a, b in zip(labels, rows.labels, strict=True)], dtype=bool
-    )
-    probabilities = np.zeros((len(rows), len(classes)))
-    columns = [place[name] for name in model.classes]
-    for i, prediction in enumerate(said):
-        probabilities[i, columns] = prediction.probabilities
-    truth_at = np.array([place[y] for y in rows.labels], dtype=np.int64)
-    n = len(rows)
+    right = np.array([a == b for a, b in zip(best, labels, strict=True)], dtype=bool)
+    probabilities = np.zeros((len(chosen), len(classes)))
+    probabilities[:, [place[name] for name in answers.classes]] = first
+    truth_at = np.array([place[y] for y in labels], dtype=np.int64)
+    n = len(chosen)
     top = probabilities.max(axis=1) if n else np.empty(0)
+    unknown = [answers.unknown[i] for i in chosen]
     return Report(
         n=n,
         accuracy=float(right.mean()) if n else 0.0,
@@ -131,13 +207,10 @@ def evaluate(model: Model, rows: Dataset) -> Report:
         classes=classes,
         per_class=per_class,
         confusion=tuple(tuple(int(v) for v in row) for row in table),
-        per_device=_by_device(rows, right),
-        correct=dict(zip(rows.events, (bool(r) for r in right), strict=True)),
+        per_device=_by_device([answers.devices[i] for i in chosen], right),
+        correct=dict(zip(events, (bool(r) for r in right), strict=True)),
         unknown_below=_unknown_below(top[right]) if n else 0.0,
-        rejected=_share([p.unknown for p, r in zip(said, right, strict=True) if r]),
-        least=evidence(
-            model.card.least, said, rows.labels, list(vectors), model.rate_hz
-        ),
+        rejected=_share([u for u, r in zip(unknown, right, strict=True) if r]),
     )
 
 
@@ -198,11 +271,11 @@ def _calibration_error(
 
 
 def _by_device(
-    rows: Dataset, right: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    devices: Sequence[str], right: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> dict[str, tuple[float, int]]:
     out = {}
-    for device in sorted(set(rows.devices)):
-        mine = right[[d == device for d in rows.devices]]
+    for device in sorted(set(devices)):
+        mine = right[[d == device for d in devices]]
         out[device] = (float(mine.mean()), len(mine))
     return out
 

@@ -200,7 +200,10 @@ def _row(
         artefact_sha256=files.artefact,
         trainer_state_sha256=files.state,
         card=challenger.card.to_json(),
-        manifest=challenger.manifest.to_json(),
+        manifest={
+            **challenger.manifest.to_json(),
+            "answers": {k: a.to_json() for k, a in challenger.answers.items()},
+        },
         report=challenger.report,
         verdict=verdict,
         reason=reason,

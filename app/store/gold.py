@@ -86,6 +86,15 @@ async def count(conn: AsyncConnection, profile: str) -> int:
     return int(await conn.scalar(select(func.count()).select_from(chosen)) or 0)
 
 
+async def known(
+    conn: AsyncConnection, profile: str, as_of: datetime
+) -> dict[UUID, str]:
+    """Return the frozen label of every event that was gold at a time."""
+    said = _known(profile, as_of).subquery("said")
+    found = await conn.execute(select(said).where(said.c.label != ""))
+    return {row.event: row.label for row in found}
+
+
 def marked(profile: str, as_of: datetime | None = None) -> Select[tuple[UUID]]:
     """Ask for the events of a gold set (`as_of`: as it was then)."""
     known = _known(profile, as_of).subquery("gold_known")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -177,6 +178,32 @@ async def rows(
         )
         for row in found
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event with the label that counted at a time, and who said it."""
+
+    event: UUID
+    device: str
+    at: datetime
+    label: str
+    by: str
+
+
+async def known(conn: AsyncConnection, profile: str, as_of: datetime) -> list[Known]:
+    """Return the labelled events of a profile as known at a time, without windows."""
+    e, said = events.c, labels.c
+    latest = (
+        select(said.event, e.device, e.onset.label("at"), said.label, said.by)
+        .ext(distinct_on(said.event))
+        .join(events, e.id == said.event)
+        .where(e.profile == profile, said.at <= as_of)
+        .order_by(said.event, said.id.desc())
+        .subquery("latest")
+    )
+    found = await conn.execute(select(latest).where(latest.c.label != ""))
+    return [Known(**row._mapping) for row in found]
 
 
 async def count_by_class(conn: AsyncConnection, profile: str) -> Counter[str]:

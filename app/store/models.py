@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-_LONG = cast(["train", "holdout"], ARRAY(Text))
+_LONG = cast(["train", "holdout", "weighing", "answers"], ARRAY(Text))
 """What only those who look at one version want to see of its manifest."""
 
 

@@ -103,6 +103,19 @@ async def first_labels(
     return {row.event: row.label for row in rows}
 
 
+async def served(
+    conn: AsyncConnection, version: int, as_of: datetime
+) -> dict[UUID, str]:
+    """Return what a version answered first of events, until a time."""
+    p = predictions.c
+    rows = await conn.execute(
+        select(p.event, p.label).where(
+            p.model_version == version, p.first, p.at <= as_of
+        )
+    )
+    return {row.event: row.label for row in rows}
+
+
 async def features_digests(
     conn: AsyncConnection, wanted: Sequence[UUID], feature_set: str
 ) -> dict[UUID, str]:

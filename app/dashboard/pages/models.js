@@ -100,10 +100,14 @@ class ModelsPage {
     const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
     const stays = byPeople.map((one) => make("li", "",
       make("time", "", shortly(one.at)), make("span", "", make("b", "", one.act === "rollback" ? "Rolled back to" : "Promoted"), ` by ${one.by}: ${one.reason}`)));
+    const card = report?.card;
+    const limits = (card?.limits ?? []).map((one) => make("li", "", one));
+    const valid = card?.valid_until ? ` Valid until ${shortly(card.valid_until)}.` : "";
+    const use = card ? [make("p", "note", `${card.intended_use}${valid}`), make("ul", "facts limits", ...limits)] : [];
     this.detail.replaceChildren(
       make("section", "card", make("div", "card-head", make("h3", "", `Version ${version}`, make("span", `badge ${state}`, state)), acts),
         make("div", "judged", make("div", "", make("p", "sentence", inASentence(model)), make("p", "", `${sentence(reason)}.`),
-          make("p", "note", `${facts.join(" · ")} · ${atDay(created_at)}`), make("ol", "steps", ...stays)), numbersOf(model))),
+          make("p", "note", `${facts.join(" · ")} · ${atDay(created_at)}`), make("ol", "steps", ...stays), ...use), numbersOf(model))),
       make("section", "card", make("h3", "", "Class by class"), classBars(model)),
       make("section", "card", make("h3", "", "What it takes for what"), confusion(model)),
     );
