@@ -30,6 +30,7 @@ COMMANDS = {
     "retrain": "app.cli.models:retrain",
     "promote": "app.cli.models:promote",
     "rollback": "app.cli.models:rollback",
+    "report": "app.cli.models:report",
     "detectors": "app.cli.detectors:detectors",
     "near-misses": "app.cli.detectors:near_misses",
     "replay": "app.cli.replay:replay",

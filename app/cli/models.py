@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
+import msgspec
 import typer
 
 from app.cli import configuration
 from app.cli.jobs import finished
-from app.cli.options import Url
+from app.cli.options import AsJson, Url
 from app.cli.rest import Refused, Service
 
 SERVED_SECONDS = 10.0
@@ -62,6 +63,35 @@ def rollback(
         "POST", f"/profiles/{profile}/rollback", json={"reason": reason}
     )
     typer.echo(f"version {answer['version']} serves")
+
+
+def report(
+    version: Annotated[int, typer.Argument(help="Number of the model version.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", help="As known then (RFC 3339); default: as known now."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Tell what a version was worth, with the labels as known at a time."""
+    service = Service.of(configuration.load(), url)
+    asked = {} if as_of is None else {"as_of": as_of}
+    said = service.call("GET", f"/models/{version}/report", params=asked)
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+        return
+    typer.echo(f"version {version} of {said['profile']}, as known {said['as_of']}")
+    for name in ("holdout", "gold"):
+        scores = said[name]
+        if scores is not None:
+            typer.echo(f"{name}: {scores['accuracy']:.3f} of {scores['n']} events")
+    live, rows = said["served"], said["training"]
+    typer.echo(f"live: {live['right']} of {live['n']} labelled answers were right")
+    same = "what it learnt" if rows["same"] else f"{rows['n_changed']} labels differ"
+    typer.echo(f"training set: {rows['rows']} rows, {rows['holdout']} held out: {same}")
 
 
 def _follow(service: Service, profile: str, job_id: int) -> None:
