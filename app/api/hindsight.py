@@ -23,7 +23,7 @@ class ReportQuery(Query):
 
 
 class ChangedAnswer(Answer):
-    """An event whose label differs from the one that the version learnt."""
+    """An event whose label differs from the one learnt; null: withdrawn, or gold."""
 
     event: UUID
     learnt: str

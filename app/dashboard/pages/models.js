@@ -86,15 +86,16 @@ class ModelsPage {
 
   showVersion(model) {
     const { version, state, estimator, kind, parent, created_at, reason, report } = model;
-    const acts = make("div", "acts");
+    const pair = make("span", "");
+    const acts = make("div", "acts", pair);
     if (version !== this.champion) {
       const act = button("Let it serve ", () => this.promote());
       act.append(make("kbd", "", "p"));
-      acts.append(act);
+      pair.append(act);
     }
     if (version !== this.champion) {
       const shadow = state === "shadow";
-      acts.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
+      pair.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
     }
     const facts = [kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
     const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
