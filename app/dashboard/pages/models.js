@@ -113,17 +113,15 @@ class ModelsPage {
       make("section", "card", make("h3", "", "What it takes for what"), confusion(model)),
     );
     for (const card of [...this.detail.children].slice(1)) card.hidden = !report?.holdout?.n;
-    this.session.guarded(() => this.showShadow(version));
+    if (state === "shadow") this.session.guarded(() => this.showShadow(version));
   }
 
-  /** What the version said beside the champion, if it ever did. */
+  /** What the version says beside the champion. */
   async showShadow(version) {
-    const found = await get(`/models/${version}/shadow`).catch((error) => {
-      if (error.status === 404) return null;
-      throw error;
-    });
-    if (!found || this.closed || this.chosen !== version) return;
-    const when = found.active ? `since ${shortly(found.at)}` : `from ${shortly(found.at)} to ${shortly(found.ended_at)}`;
+    const found = await get(`/models/${version}/shadow`);
+    if (this.closed || this.chosen !== version) return;
+    this.detail.querySelector(".shadow.card")?.remove();
+    const when = `since ${shortly(found.at)}`;
     const skipped = found.skipped ? ` ${found.skipped} events were passed over, because too many waited.` : "";
     const differ = found.differ.map((one) => make("li", "", `${one.shadow} instead of ${one.served}: ${one.events}`));
     this.detail.children[0].after(make("section", "card shadow", make("h3", "", "Beside the champion"),
