@@ -199,9 +199,12 @@ def require_classes(rows: Dataset) -> None:
 def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
     estimator = make(spec, seed, weigh(rows, modes))
     table, target = rows.table(spec.feature_set), modes.numbers(rows)
-    if rows.weights:
-        return fit_weighed(estimator, table, target, np.array(rows.weights))
-    return estimator.fit(table, target)
+    try:
+        if rows.weights:
+            return fit_weighed(estimator, table, target, np.array(rows.weights))
+        return estimator.fit(table, target)
+    except np.linalg.LinAlgError as error:
+        raise CannotLearn(f"{spec.name} cannot be fitted: {error}") from error
 
 
 def _probabilities(fitted: Any, modes: Modes, table: Float32Array) -> FloatArray:
@@ -214,11 +217,17 @@ def _search(rows: Dataset, seed: int, progress: Progress) -> dict[str, Unseen]:
     """Cross-validate the portfolio."""
     rows = _thinned(rows)
     out: dict[str, Unseen] = {}
+    failed = CannotLearn("no estimator reads these rows")
     able = [n for n in PORTFOLIO if rows.has(ESTIMATORS[n].feature_set)]
     for done, name in enumerate(able):
         spec = ESTIMATORS[name]
         progress(f"cross-validating {name}", 0.1 + 0.6 * done / len(able))
-        out[name] = _out_of_fold(rows, spec, seed)
+        try:
+            out[name] = _out_of_fold(rows, spec, seed)
+        except CannotLearn as error:
+            failed = error  # the others may
+    if not out:
+        raise failed
     return out
 
 

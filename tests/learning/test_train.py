@@ -154,3 +154,15 @@ def test_nobody_is_infallible():
     assert 1 < calibrate(sure) < 8
     assert calibrate(sure[:19]) == 1.0
     assert calibrate([np.array([0.1, 0.9])] * 50) < 0.2
+
+
+def test_an_estimator_that_cannot_be_fitted_is_passed_over(dataset, quiet, monkeypatch):
+    def fails(*_: object) -> None:
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr("app.learning.estimators.LinearDiscriminantAnalysis.fit", fails)
+    got = train_full(dataset, "auto", seed=1, progress=quiet)
+    assert "lda" not in got.search
+    assert got.name in got.search
+    with pytest.raises(CannotLearn, match="lda cannot be fitted: SVD did not converge"):
+        train_full(dataset, "lda", seed=1, progress=quiet)
