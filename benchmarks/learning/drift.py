@@ -4,16 +4,17 @@
 
 gas_drift: batches of a sensor array over 36 months; an event is one exposure, a
 window of 8 readings of 16 channels. Before each batch Onset has learnt all earlier
-ones and 20 labels of the batch: by chance, or those that a queue asks for. The frozen
-model has learnt batch 1. insects_gradual: one event a row; the online mode goes on
-every 50 labels, the frozen model has learnt the first 1000 rows. Both as tables, and
-as curves where a file is named.
+ones and 20 labels of the batch: by chance, or those that `learning.queue` asks for.
+The frozen model has learnt batch 1. insects_gradual: one event a row; the online mode
+goes on every 50 labels, the frozen model has learnt the first 1000 rows. Both as
+tables, and as curves where a file is named.
 """
 
 from __future__ import annotations
 
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from app.domain import Channel, LabelledWindow, Profile, utc
 from app.learning.dataset import Dataset, build
 from app.learning.incremental import train_incremental
+from app.learning.queue import Waiting, rank
 from app.learning.train import Trained, train_full
 from app.service.training import ONLINE_ROWS
 from benchmarks.learning.quality import quiet
@@ -78,20 +80,27 @@ def right(model: Trained, rows: Dataset) -> np.ndarray:
 
 
 def asked_for(earlier: Dataset, batch: Dataset) -> np.ndarray:
-    """Return the rows that are asked for: five times four, the least sure, apart."""
+    """Return the rows that the queue asks for: five times four, after a training."""
     chosen: list[int] = []
     known = earlier
     for _ in range(LABELS // 4):
-        said = fit(known).probabilities(batch.features)
-        said.sort(axis=1)
-        sure = said[:, -1] - said[:, -2]
-        sure[chosen] = np.inf
-        spread = batch.features / (batch.features.std(axis=0) + 1e-9)
-        for _ in range(4):
-            best = int(np.argmin(sure))
-            chosen.append(best)
-            near = ((spread - spread[best]) ** 2).mean(axis=1)
-            sure = np.where(near < np.quantile(near, 0.1), np.inf, sure)
+        model = fit(known)
+        said = model.probabilities(batch.features)
+        waiting = [
+            Waiting(
+                batch.events[i],
+                batch.at[i],
+                model.classes[int(row.argmax())],
+                tuple(row.tolist()),
+                False,
+                batch.features[i],
+            )
+            for i, row in enumerate(said)
+            if i not in chosen
+        ]
+        counts = Counter(known.labels)
+        picked = {pick.event for pick in rank(waiting, counts, 4, max(batch.at))}
+        chosen += [i for i, event in enumerate(batch.events) if event in picked]
         known = joined([earlier, batch.take(chosen)])
     return np.array(chosen)
 
