@@ -148,10 +148,10 @@ def frame(kind: int, body: bytes) -> bytes:
     return head + mask + masked
 
 
-def prepare(where: Place, count: int) -> list[tuple[str, str]]:
+def prepare(where: Place, count: int, rate_hz: float = 10) -> list[tuple[str, str]]:
     """Register the devices, each with a key; return names and keys."""
     access = {"Authorization": f"Bearer {KEY}"}
-    profile = {"channels": [{"name": c} for c in "xyz"], "rate_hz": 10}
+    profile = {"channels": [{"name": c} for c in "xyz"], "rate_hz": rate_hz}
     httpx.put(
         f"{where.url}/profiles/many", json=profile, headers=access, trust_env=False
     ).raise_for_status()

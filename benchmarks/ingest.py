@@ -26,10 +26,17 @@ import numpy as np
 import uvloop
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
-from benchmarks.connections import Line, Tally, frame, prepare
+from benchmarks.connections import (
+    SETTLING_SECONDS,
+    Line,
+    Tally,
+    frame,
+    prepare,
+)
 from benchmarks.place import Place, cpu_seconds, place
 
 CHANNELS = 3
+RATE_HZ = 50
 TURNS = 3
 WAVE = 64
 KINDS = {
@@ -160,7 +167,8 @@ async def cost(
 
 async def measure(where: Place, other: Process, devices: int, seconds: float) -> None:
     """Print the table."""
-    pairs = prepare(where, devices)
+    await asyncio.sleep(SETTLING_SECONDS)
+    pairs = prepare(where, devices, RATE_HZ)
     ours = Process(where.port, where.service.pid, greets=True)
     print("| message | Onset us | bare us | ratio |")
     print("| --- | --- | --- | --- |")
