@@ -32,7 +32,7 @@ from benchmarks.place import Place, free_ports, place
 
 PAUSE_SECONDS = (0.3, 1.5)
 """Between the return of the service and the next kill."""
-ZOMBIE_SHARE = 0.02
+ZOMBIE_SHARE = 0.03
 IN_FLIGHT_SECONDS = 0.02
 """What was said before the kill has arrived after that."""
 
