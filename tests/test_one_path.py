@@ -12,6 +12,9 @@ USERS = {
     "learning/model.py": "serving: live, by REST, in replays",
     "service/skew.py": "compares what was served with what is computed now",
     "service/labelling.py": "tells apart what to label next",
+    "learning/why.py": "asks the model again with parts of a window left out",
+    "service/explaining.py": "finds the labelled events that are nearest",
+    "service/clustering.py": "finds unknown events that are alike",
     "service/foreign.py": "tries an imported model on stored windows",
     "main.py": "compiles the kernels at the start",
 }
