@@ -1,5 +1,6 @@
 """A served dashboard, and the system's Chromium to look at it."""
 
+import asyncio
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -108,9 +109,12 @@ async def photograph(page: Page, pictures: Path, name: str) -> None:
         await page.emulate_media(color_scheme=scheme)
         await page.screenshot(path=pictures / f"{name}-{scheme}.png")
     await page.set_viewport_size({"width": 390, "height": 844})
-    # what is drawn follows its new place with the next frame
-    fits = "document.documentElement.scrollWidth <= 390"
-    await page.wait_for_function(fits, timeout=5_000)
+    # What is drawn follows its new place with the next frame.  Asked from here: a page
+    # that asks again by itself is forbidden to by its content security policy.
+    async with asyncio.timeout(5):
+        fits = "document.documentElement.scrollWidth <= 390"
+        while not await page.evaluate(fits):  # noqa: ASYNC110 - a page has no event for it
+            await asyncio.sleep(0.05)
     await page.screenshot(path=pictures / f"{name}-small.png")
     assert size is not None
     await page.set_viewport_size(size)
