@@ -7,11 +7,13 @@ the time, and shuffling bytes gains nothing there.  Tiny arrays stay as they are
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Float32Array, FloatArray
+from app.domain import Float32Array, FloatArray, LabelledWindow
 from app.errors import InvalidInput
 
 RAW = b"\x00"
@@ -50,3 +52,20 @@ def _raw(packed: bytes) -> bytes:
     if packed[:1] == RAW:
         return packed[1:]
     raise InvalidInput(f"packed array begins with {packed[:1]!r}, not with 0 or 1")
+
+
+def labelled_windows(found: Iterable[Any]) -> list[LabelledWindow]:
+    """Make windows of rows of events, each with its label and who said it."""
+    return [
+        LabelledWindow(
+            row.id,
+            row.device,
+            row.onset,
+            unpack_values(row.window, (row.n_readings, row.n_channels)),
+            row.label,
+            row.pre_roll,
+            row.post_roll,
+            row.by,
+        )
+        for row in found
+    ]

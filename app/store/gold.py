@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import LabelledWindow
 from app.errors import InvalidInput, NotFound
-from app.store.arrays import unpack_values
+from app.store.arrays import labelled_windows
 from app.store.tables import events, gold, labels
 
 
@@ -113,19 +113,7 @@ async def rows(
         .where(known.c.label != "")
         .order_by(e.onset, e.id)
     )
-    return [
-        LabelledWindow(
-            row.id,
-            row.device,
-            row.onset,
-            unpack_values(row.window, (row.n_readings, row.n_channels)),
-            row.label,
-            row.pre_roll,
-            row.post_roll,
-            row.by,
-        )
-        for row in found
-    ]
+    return labelled_windows(found)
 
 
 def _known(profile: str, as_of: datetime | None = None) -> Select[Any]:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain import Label, LabelledWindow
 from app.errors import InvalidInput, NotFound
 from app.store import gold
-from app.store.arrays import unpack_values
+from app.store.arrays import labelled_windows
 from app.store.engine import notify
 from app.store.tables import events, labels
 
@@ -165,19 +165,7 @@ async def rows(
     found = await conn.execute(
         wanted.order_by(wanted.selected_columns.onset, wanted.selected_columns.id)
     )
-    return [
-        LabelledWindow(
-            row.id,
-            row.device,
-            row.onset,
-            unpack_values(row.window, (row.n_readings, row.n_channels)),
-            row.label,
-            row.pre_roll,
-            row.post_roll,
-            row.by,
-        )
-        for row in found
-    ]
+    return labelled_windows(found)
 
 
 @dataclass(frozen=True, slots=True)
