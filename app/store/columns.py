@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, MetaData, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Uuid,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +39,16 @@ def number(name: str) -> Column[int]:
 def big_number(name: str) -> Column[int]:
     """Make the key of a ledger's rows."""
     return Column(name, BigInteger, Identity(always=True), primary_key=True)
+
+
+def event_and_version() -> tuple[Column[Any], Column[int]]:
+    """Make the key of what a version says of an event; it goes with the event."""
+    whole = ForeignKey("events.id", ondelete="CASCADE")
+    version = ForeignKey("model_versions.version")
+    return (
+        Column("event", Uuid, whole, primary_key=True),
+        Column("model_version", Integer, version, primary_key=True),
+    )
 
 
 def since(name: str = "at") -> Column[Any]:

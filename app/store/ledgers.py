@@ -19,7 +19,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from app.store.columns import Time, big_number, metadata, number, since
+from app.store.columns import (
+    Time,
+    big_number,
+    event_and_version,
+    metadata,
+    number,
+    since,
+)
 
 model_versions = Table(
     "model_versions",
@@ -56,18 +63,7 @@ model_versions = Table(
 predictions = Table(
     "predictions",
     metadata,
-    Column(
-        "event",
-        Uuid,
-        ForeignKey("events.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    Column(
-        "model_version",
-        Integer,
-        ForeignKey("model_versions.version"),
-        primary_key=True,
-    ),
+    *event_and_version(),
     Column("label", Text, nullable=False),
     Column("probability", Double, nullable=False),
     Column("classes", ARRAY(Text), nullable=False),
@@ -116,18 +112,7 @@ predictions = Table(
 explanations = Table(
     "explanations",
     metadata,
-    Column(
-        "event",
-        Uuid,
-        ForeignKey("events.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
-    Column(
-        "model_version",
-        Integer,
-        ForeignKey("model_versions.version"),
-        primary_key=True,
-    ),
+    *event_and_version(),
     Column("body", JSONB, nullable=False),
     since(),
 )
@@ -225,15 +210,7 @@ shadows = Table(
 shadow_predictions = Table(
     "shadow_predictions",
     metadata,
-    Column(
-        "event", Uuid, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True
-    ),
-    Column(
-        "model_version",
-        Integer,
-        ForeignKey("model_versions.version"),
-        primary_key=True,
-    ),
+    *event_and_version(),
     Column("label", Text, nullable=False),
     Column("probability", Double, nullable=False),
     Column("unknown", Boolean, nullable=False),
