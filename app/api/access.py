@@ -123,6 +123,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/devices/{device_id}/signal"): VIEWER,
     ("GET", "/devices/{device_id}/readings"): VIEWER,
     ("POST", "/devices/{device_id}/pause"): OPERATOR,
+    ("POST", "/devices/{device_id}/release"): OPERATOR,
     ("POST", "/devices/{device_id}/resume"): OPERATOR,
     ("POST", "/devices/{device_id}/keys"): Rule(Role.OPERATOR, shown_once=True),
     ("POST", "/devices/{device_id}/readings"): Rule(None, devices=True),

@@ -15,7 +15,7 @@ from app.api.state import State, current
 from app.domain import Float32Array, Prediction
 from app.errors import InvalidReadings, NotFound
 from app.learning.model import Model, classify
-from app.store import profiles
+from app.store import devices, profiles
 
 router = APIRouter(tags=["Classify"])
 
@@ -36,6 +36,9 @@ class ClassifyBody(Body):
     """
 
     profile: Name
+    device: Name | None = Field(
+        default=None, description="Answer as its stream is answered."
+    )
     windows: Annotated[list[Window], Field(min_length=1, max_length=MAX_ROWS)] | (
         None
     ) = None
@@ -54,6 +57,8 @@ class ClassifyBody(Body):
     def _one_of_both(self) -> ClassifyBody:
         if (self.windows is None) == (self.features is None):
             raise ValueError("send either windows or features")
+        if self.device is not None and self.model_version is not None:
+            raise ValueError("name a device or a model_version, not both")
         for rolls in (self.pre_roll, self.post_roll):
             if isinstance(rolls, list) and len(rolls) != len(self.windows or ()):
                 raise ValueError("as many rolls as windows")
@@ -95,6 +100,8 @@ async def classify_windows(
 ) -> ClassifyAnswer:
     """Classify windows with the champion, or with any version of the profile.
 
+    With a `device`: by what serves it, its own model or the champion.
+
     The answer to a stored event's window is the event's prediction, bit for bit.
     """
     model = await _model(state, body)
@@ -107,7 +114,10 @@ async def classify_windows(
 
 async def _model(state: State, body: ClassifyBody) -> Model:
     if body.model_version is None:
-        model = state.champions.model(body.profile)
+        if body.device is not None:
+            async with state.engine.begin() as conn:
+                await devices.require(conn, body.device, body.profile)
+        model = state.champions.model(body.profile, body.device)
         if model is None:
             async with state.engine.begin() as conn:
                 await profiles.get(conn, body.profile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi import Query as QueryOf
@@ -46,7 +46,11 @@ class PauseAnswer(Answer):
 
 
 class DeviceAnswer(Answer):
-    """A registered device; `detector_version` null: it goes by its profile."""
+    """A registered device.
+
+    `detector_version`, `model_version` null: it goes by its profile. `adaptation` says
+    what came of it when a model of its own was last judged.
+    """
 
     id: str
     profile: str
@@ -54,6 +58,8 @@ class DeviceAnswer(Answer):
     last_seen: Time | None
     detector_version: int | None
     paused: PauseAnswer | None
+    model_version: int | None
+    adaptation: Any
 
 
 class PauseBody(Body):

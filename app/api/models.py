@@ -1,4 +1,4 @@
-"""`/models`: versions, promotion, and models that were trained elsewhere."""
+"""`/models`: versions, and models that were trained elsewhere."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pydantic import Field
 from app.api.access import Caller, who
 from app.api.fields import (
     Answer,
-    Body,
     Name,
-    Number,
     Page,
     PageQuery,
     Query,
@@ -22,18 +20,20 @@ from app.api.fields import (
     Time,
     VersionPath,
 )
-from app.api.profiles import ServingAnswer
 from app.api.state import State, current
 from app.service import foreign
 from app.service.foreign import ForeignModel
-from app.store import audit, models
+from app.store import models
 from app.store.models import ModelVersion
 
 router = APIRouter(prefix="/models", tags=["Models"])
 
 
 class ModelAnswer(Answer):
-    """An immutable version: what it was trained on, how it did, what became of it."""
+    """An immutable version: what it was trained on, how it did, what became of it.
+
+    `device` is the one that it is made for.
+    """
 
     version: int
     profile: str
@@ -48,6 +48,7 @@ class ModelAnswer(Answer):
     reason: str
     report: Any
     created_at: Time
+    device: str | None
 
     @classmethod
     def of(cls, row: ModelVersion) -> ModelAnswer:
@@ -76,9 +77,10 @@ class ModelDetail(ModelAnswer):
 
 
 class ModelQuery(PageQuery):
-    """Versions of one profile only."""
+    """Versions of one profile only; those made for one device only."""
 
     profile: Name | None = None
+    device: Name | None = None
 
 
 class ImportQuery(Query):
@@ -97,15 +99,6 @@ class ImportQuery(Query):
     note: Text500 = "imported by hand"
 
 
-class PromoteBody(Body):
-    """Why; and which champion it is to follow, so that a race is noticed."""
-
-    reason: Text500
-    expected: Number | None = Field(
-        default=None, description="The present champion; left out: whichever it is."
-    )
-
-
 @router.get("")
 async def list_models(
     query: Annotated[ModelQuery, QueryOf()], state: Annotated[State, Depends(current)]
@@ -113,7 +106,7 @@ async def list_models(
     """Model versions, newest first."""
     async with state.engine.begin() as conn:
         rows, cursor = await models.list_(
-            conn, query.profile, query.limit, query.cursor
+            conn, query.profile, query.limit, query.cursor, query.device
         )
     return Page(items=[ModelAnswer.of(row) for row in rows], next_cursor=cursor)
 
@@ -125,29 +118,6 @@ async def get_model(
     """One model version with its manifest and report."""
     async with state.engine.begin() as conn:
         return ModelDetail.of(await models.get(conn, version))
-
-
-@router.post("/{version}/promote")
-async def promote(
-    version: VersionPath,
-    body: PromoteBody,
-    state: Annotated[State, Depends(current)],
-    caller: Annotated[Caller, Depends(who)],
-) -> ServingAnswer:
-    """Let a version serve; 412 when the champion is not the expected one."""
-    async with state.engine.begin() as conn:
-        row = await models.get(conn, version)
-        champion = await models.champion(conn, row.profile)
-        present = None if champion is None else champion.version
-        expected = present if body.expected is None else body.expected
-        if present != version:
-            await models.promote(
-                conn, row.profile, version, expected, caller.name, body.reason
-            )
-            after = {"version": version, "previous": present, "reason": body.reason}
-            about = f"profile:{row.profile}"
-            await audit.record(conn, caller.name, "promote", about, after=after)
-    return ServingAnswer(profile=row.profile, version=version, previous=present)
 
 
 @router.post(
@@ -207,4 +177,5 @@ def _shown(row: ModelVersion) -> dict[str, Any]:
         "reason": row.reason,
         "report": row.report,
         "created_at": row.created_at,
+        "device": row.device,
     }

@@ -1,4 +1,4 @@
-"""`/profiles`: what kinds of devices there are, how well they are served, by what."""
+"""`/profiles`: what kinds of devices there are, and how well they are served."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from fastapi import Query as QueryOf
 from pydantic import AfterValidator, Field
 
 from app.api.access import Caller, who
 from app.api.fields import (
     Answer,
     Body,
-    Number,
     Page,
     ProfilePath,
-    Query,
     Text64,
-    Text500,
     Time,
-    TimeIn,
     example,
     printable,
 )
@@ -35,7 +30,6 @@ from app.domain import (
     Profile,
     RetrainPolicy,
 )
-from app.errors import ChampionMoved
 from app.learning import AUTO, ESTIMATORS, kinds
 from app.store import audit, models, profiles, status
 
@@ -100,6 +94,11 @@ class RetrainBody(Body):
         default=0.3,
         description="Most that one key's labels may weigh of a class that at least "
         "1 / key_share keys label.",
+    )
+    personal: bool = Field(
+        default=True,
+        description="Whether devices may get models of their own, where they are "
+        "better by the device's own labels.",
     )
     least: Annotated[dict[Text64, LeastBody], Field(max_length=1000)] = Field(
         default={},
@@ -166,39 +165,6 @@ class ProfileAnswer(Answer):
             detector=shown(detector.settings),
             detector_version=detector.number,
         )
-
-
-class ServedAnswer(Answer):
-    """Which version began to serve when."""
-
-    version: int
-    previous: int | None
-    act: str
-    by: str
-    reason: str
-    at: Time
-    until: Time | None
-
-
-class ServingAnswer(Answer):
-    """Who serves now, and who did before."""
-
-    profile: str
-    version: int
-    previous: int | None
-
-
-class HistoryQuery(Query):
-    """`at`: only the version that served then."""
-
-    at: TimeIn | None = None
-
-
-class RollbackBody(Body):
-    """Why; and from which champion, so that two do not roll back twice."""
-
-    reason: Text500
-    expected: Number | None = None
 
 
 class ChampionAnswer(Answer):
@@ -294,37 +260,3 @@ async def profile_status(
         **asdict(seen) | {"accuracy": [asdict(one) for one in seen.accuracy]},
         champion=shown,
     )
-
-
-@router.get("/{name}/history")
-async def serving_history(
-    name: ProfilePath,
-    query: Annotated[HistoryQuery, QueryOf()],
-    state: Annotated[State, Depends(current)],
-) -> Page[ServedAnswer]:
-    """Which model version served when, newest first."""
-    async with state.engine.begin() as conn:
-        await profiles.get(conn, name)
-        rows = await models.history(conn, name, at=query.at)
-    return Page(items=[ServedAnswer.model_validate(row) for row in rows])
-
-
-@router.post("/{name}/rollback")
-async def rollback(
-    name: ProfilePath,
-    body: RollbackBody,
-    state: Annotated[State, Depends(current)],
-    caller: Annotated[Caller, Depends(who)],
-) -> ServingAnswer:
-    """Let the champion's predecessor serve again; 412 if `expected` moved."""
-    async with state.engine.begin() as conn:
-        version = await models.rollback(conn, name, caller.name, body.reason)
-        previous = (await models.history(conn, name))[0].previous
-        if body.expected not in (None, previous):
-            # leaving the block by an error takes the rollback back
-            raise ChampionMoved(f"the champion is version {previous}")
-        after = {"version": version, "previous": previous, "reason": body.reason}
-        await audit.record(
-            conn, caller.name, "rollback", f"profile:{name}", after=after
-        )
-    return ServingAnswer(profile=name, version=version, previous=previous)

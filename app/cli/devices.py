@@ -1,4 +1,4 @@
-"""`onset pause`, `resume`: whether a device's readings are taken."""
+"""`onset pause`, `resume`, `release`: a device's readings, and a model of its own."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def resume(device: Device, url: Url = None) -> None:
     """Take readings of a device again; it goes on where it was."""
     Service.of(configuration.load(), url).call("POST", f"/devices/{device}/resume")
     typer.echo(f"{device} goes on")
+
+
+def release(device: Device, reason: Reason = "by hand", url: Url = None) -> None:
+    """Let a device go by its profile's champion again, not by a model of its own."""
+    service = Service.of(configuration.load(), url)
+    said = service.call("POST", f"/devices/{device}/release", json={"reason": reason})
+    typer.echo(f"version {said['version']} serves {device}, as all of its profile")

@@ -1,17 +1,20 @@
-"""`onset retrain`, `promote`, `rollback`: which model serves, by hand."""
+"""`onset retrain`, `models`, `promote`, `rollback`: which model serves, by hand."""
 
 from __future__ import annotations
 
+import itertools
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.table import Table
 
 from app.cli import configuration
 from app.cli.jobs import finished
-from app.cli.options import AsJson, Url
+from app.cli.options import AsJson, Reason, Url
 from app.cli.rest import Refused, Service
+from app.cli.tables import show
 
 SERVED_SECONDS = 10.0
 """Within which a process swaps to the champion that the ledger names."""
@@ -41,28 +44,78 @@ def retrain(
         _follow(service, profile, job["id"])
 
 
-def promote(
-    version: Annotated[int, typer.Argument(help="Number of the model version.")],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger.")] = "by hand",
+def models(
+    profile: Annotated[str | None, typer.Argument(help="Default: all.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Only those that are made for it.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    as_json: AsJson = False,
     url: Url = None,
 ) -> None:
-    """Let a version serve."""
+    """List model versions, newest first: what became of them, and why."""
     service = Service.of(configuration.load(), url)
-    service.call("POST", f"/models/{version}/promote", json={"reason": reason})
-    typer.echo(f"version {version} serves")
+    asked = {"profile": profile, "device": device, "limit": min(limit, 200)}
+    found = itertools.islice(service.items("/models", asked), limit)
+    if as_json:
+        for one in found:
+            typer.echo(msgspec.json.encode(one))
+        return
+    table = Table("version", "profile", "device", "state", "what", "held out", "why")
+    for one in found:
+        judged = (one["report"] or {}).get("holdout") or {"n": 0}
+        score = f"{judged['accuracy']:.3f} of {judged['n']}" if judged["n"] else "-"
+        table.add_row(
+            str(one["version"]),
+            one["profile"],
+            one["device"] or "all",
+            one["state"],
+            f"{one['kind']} {one['estimator']}",
+            score,
+            f"{one['verdict']}: {one['reason']}",
+        )
+    show(table)
+
+
+OneDevice = Annotated[
+    str | None, typer.Option(help="Of this device only; default: of its profile.")
+]
+
+
+def promote(
+    version: Annotated[int, typer.Argument(help="Number of the model version.")],
+    reason: Reason = "by hand",
+    device: OneDevice = None,
+    url: Url = None,
+) -> None:
+    """Let a version serve: its profile, or the device that it is made for."""
+    service = Service.of(configuration.load(), url)
+    said = _concerning(reason, device)
+    answer = service.call("POST", f"/models/{version}/promote", json=said)
+    typer.echo(f"version {version} serves{_whom(answer)}")
 
 
 def rollback(
     profile: Annotated[str, typer.Argument()],
-    reason: Annotated[str, typer.Option(help="Kept in the ledger.")] = "by hand",
+    reason: Reason = "by hand",
+    device: OneDevice = None,
     url: Url = None,
 ) -> None:
     """Let the version serve that served before."""
     service = Service.of(configuration.load(), url)
-    answer = service.call(
-        "POST", f"/profiles/{profile}/rollback", json={"reason": reason}
+    said = _concerning(reason, device)
+    answer = service.call("POST", f"/profiles/{profile}/rollback", json=said)
+    typer.echo(f"version {answer['version']} serves{_whom(answer)}")
+
+
+def _concerning(reason: str, device: str | None) -> dict[str, str]:
+    return (
+        {"reason": reason} if device is None else {"reason": reason, "device": device}
     )
-    typer.echo(f"version {answer['version']} serves")
+
+
+def _whom(answer: dict[str, Any]) -> str:
+    return f" {answer['device']}" if answer["device"] else ""
 
 
 def report(
@@ -101,6 +154,8 @@ def _follow(service: Service, profile: str, job_id: int) -> None:
     typer.echo(
         f"version {result['model_version']}: {result['verdict']}: {result['reason']}"
     )
+    for one in result.get("devices", ()):
+        typer.echo(f"own model of {one['device']}: {one['verdict']}: {one['reason']}")
 
 
 def _await_champion(service: Service, profile: str) -> None:

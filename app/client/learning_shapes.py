@@ -38,6 +38,7 @@ class Model(TypedDict):
     reason: str
     report: Any
     created_at: str
+    device: str | None
 
 
 class ModelDetail(Model):
@@ -53,20 +54,22 @@ class Serving(TypedDict):
     """Which model version serves now, and which did before."""
 
     profile: str
-    version: int
+    version: int | None
     previous: int | None
+    device: str | None
 
 
 class Served(TypedDict):
     """Which version served from when until when."""
 
-    version: int
+    version: int | None
     previous: int | None
     act: str
     by: str
     reason: str
     at: str
     until: str | None
+    device: str | None
 
 
 class Detector(TypedDict):

@@ -18,10 +18,17 @@ class ModelVerbs:
 
     @listing
     def models(
-        self, profile: str | None = None, *, page: int = 50
+        self,
+        profile: str | None = None,
+        *,
+        device: str | None = None,
+        page: int = 50,
     ) -> Pages[shapes.Model]:
-        """Read the model versions of a profile, or of all, newest first."""
-        return Pages("/models", page, {"profile": profile})
+        """Read the model versions of a profile, or of all, newest first.
+
+        With a `device` only those that are made for it.
+        """
+        return Pages("/models", page, {"profile": profile, "device": device})
 
     @verb
     def model(self, version: int) -> Call[shapes.ModelDetail]:
@@ -30,11 +37,26 @@ class ModelVerbs:
 
     @verb
     def promote(
-        self, version: int, reason: str, *, expected: int | None = None
+        self,
+        version: int,
+        reason: str,
+        *,
+        expected: int | None = None,
+        device: str | None = None,
     ) -> Call[shapes.Serving]:
-        """Make a version the champion; ChampionMoved if `expected` is not it now."""
-        said = {"json": {"reason": reason, **given(expected=expected)}}
+        """Make a version the champion; ChampionMoved if `expected` is not it now.
+
+        With a `device` it serves this one only.
+        """
+        asked = given(expected=expected, device=device)
+        said = {"json": {"reason": reason, **asked}}
         return Call("POST", place("models", version, "promote"), said)
+
+    @verb
+    def release(self, device: str, reason: str) -> Call[shapes.Serving]:
+        """Let a device go by its profile's champion again."""
+        said = {"json": {"reason": reason}}
+        return Call("POST", place("devices", device, "release"), said)
 
     @verb
     def report(self, version: int, as_of: str | None = None) -> Call[dict[str, Any]]:
@@ -60,23 +82,37 @@ class ModelVerbs:
 
     @verb
     def rollback(
-        self, profile: str, reason: str, *, expected: int | None = None
+        self,
+        profile: str,
+        reason: str,
+        *,
+        expected: int | None = None,
+        device: str | None = None,
     ) -> Call[shapes.Serving]:
-        """Make the champion before the present one the champion again."""
-        said = {"json": {"reason": reason, **given(expected=expected)}}
+        """Make the champion before the present one the champion again.
+
+        With a `device` it is the model of its own that goes back.
+        """
+        asked = given(expected=expected, device=device)
+        said = {"json": {"reason": reason, **asked}}
         return Call("POST", place("profiles", profile, "rollback"), said)
 
     @verb
-    def history(self, profile: str, at: str | None = None) -> Call[dict[str, Any]]:
-        """Read which version served when, or which one at a time (RFC 3339)."""
+    def history(
+        self, profile: str, at: str | None = None, device: str | None = None
+    ) -> Call[dict[str, Any]]:
+        """Read which version served when, or which one at a time (RFC 3339).
+
+        With a `device`: which was its own.
+        """
         path = place("profiles", profile, "history")
-        return Call("GET", path, {"params": given(at=at)})
+        return Call("GET", path, {"params": given(at=at, device=device)})
 
     @verb
     def classify(
         self, /, profile: str, windows: Sequence[Any], **more: Any
     ) -> Call[list[shapes.Prediction]]:
-        """Ask what the champion (or `model_version`) says of windows.
+        """Ask what the champion (or `model_version`, or a `device`'s) says of windows.
 
         Parameters
         ----------

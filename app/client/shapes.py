@@ -174,6 +174,8 @@ class Device(TypedDict):
     last_seen: str | None
     detector_version: int | None
     paused: Pause | None
+    model_version: int | None
+    adaptation: Any
 
 
 class Acked(TypedDict):

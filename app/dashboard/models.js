@@ -26,6 +26,7 @@ export function showModels(models) {
     const state = model.state === "candidate" ? VERDICTS[model.verdict] ?? model.verdict : model.state;
     const judged = model.report?.holdout;
     const facts = [model.estimator, model.kind];
+    if (model.device) facts.unshift(`for ${model.device} alone`);
     if (judged?.n) facts.push(`${percent(judged.accuracy)} of ${judged.n} held out`);
     const when = make("time", "", atClock(model.created_at));
     when.title = atDay(model.created_at);

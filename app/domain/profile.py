@@ -56,6 +56,8 @@ class RetrainPolicy:
     key_share : float in (0, 1]
         Most of the training weight of a class that one key's labels may have, where
         enough keys label the class.
+    personal : bool
+        Whether a full training also judges models of single devices' own.
     least : mapping
         By class: least ``probability`` and ``seconds``, below which it is unknown, of
         versions that are trained from now on.
@@ -71,6 +73,7 @@ class RetrainPolicy:
     margin: float = 0.05
     key_share: float = 0.3
     drift_labels: int | None = None
+    personal: bool = True
     least: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     intended_use: str = ""
     valid_days: float | None = None

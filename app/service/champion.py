@@ -1,5 +1,8 @@
 """The models that this process serves: one champion per profile, swapped under load.
 
+A device may have a version of its own instead; one that is not there, or does not load,
+leaves the device to the champion.
+
 A swap is one reference assignment: a prediction under way keeps the model it began
 with, the next one takes the new.  `Champions.run` hears of promotions and looks again
 every few seconds, so a lost notification costs seconds.  A version that cannot be
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,7 +41,7 @@ class Champions:
         Where the files are, by digest.
     poll_seconds : float > 0
         How often to look for promotions that were not heard.
-    on_swap : function of the new champion, or None
+    on_swap : function of the new model, or None
         Called in the event loop after each swap; must not wait.
     """
 
@@ -56,15 +59,19 @@ class Champions:
         self._poll_seconds = poll_seconds
         self._on_swap = on_swap
         self._serving: dict[str, Model] = {}
+        self._own: dict[tuple[str, str], Model] = {}
         self._kept: OrderedDict[int, Model] = OrderedDict()
         self._kept_models = kept_models
         self._problems: dict[str, str] = {}
+        self._own_problems: dict[str, str] = {}
         self._loading = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._wake = asyncio.Event()
 
-    def model(self, profile: str) -> Model | None:
-        """Return the champion of a profile, None while there is none."""
+    def model(self, profile: str, device: str | None = None) -> Model | None:
+        """Return what serves a device, or a profile; None while nothing does."""
+        if device is not None and (own := self._own.get((profile, device))):
+            return own
         return self._serving.get(profile)
 
     def version(self, profile: str) -> int | None:
@@ -78,7 +85,9 @@ class Champions:
 
     def problems(self) -> list[str]:
         """Say why this process does not serve what it should; empty if it does."""
-        return [f"{what}: {why}" for what, why in sorted(self._problems.items())]
+        own = {f"device {name}": why for name, why in self._own_problems.items()}
+        both = [*sorted(self._problems.items()), *sorted(own.items())]
+        return [f"{what}: {why}" for what, why in both]
 
     def swap(self, model: Model) -> None:
         """Make a loaded model the champion of its profile in this process."""
@@ -90,6 +99,9 @@ class Champions:
             model_version=model.version,
             former_version=None if former is None else former.version,
         )
+        self._say(model)
+
+    def _say(self, model: Model) -> None:
         if self._on_swap is not None:
             self._on_swap(model)
 
@@ -103,7 +115,7 @@ class Champions:
         ArtefactError
             If its file is missing, damaged or says other than its row vouches for.
         """
-        for model in self._serving.values():
+        for model in (*self._serving.values(), *self._own.values()):
             if model.version == version:
                 return model
         async with self._loading:
@@ -125,6 +137,7 @@ class Champions:
         try:
             async with self._engine.connect() as conn:
                 rows = await models.champions(conn)
+                own = await models.own(conn)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             self._trouble("champions", f"database away ({type(error).__name__})")
             return
@@ -137,6 +150,31 @@ class Champions:
         for profile in {*self._serving, *self._problems} - {r.profile for r in rows}:
             self._serving.pop(profile, None)
             self._problems.pop(profile, None)
+        await self._look_at_own(own)
+
+    async def _look_at_own(self, own: Sequence[tuple[str, str, int]]) -> None:
+        """Let devices be served by what is theirs now; several may share a version."""
+        loaded = {model.version: model for model in self._own.values()}
+        wanted: dict[tuple[str, str], Model] = {}
+        failed: dict[str, str] = {}
+        for profile, device, version in own:
+            try:
+                if version not in loaded:
+                    loaded[version] = await self.get(version)
+                wanted[profile, device] = loaded[version]
+            except Exception as error:
+                # The champion serves the device meanwhile.
+                failed[device] = _why(version, error)
+        if failed and failed != self._own_problems:
+            log.error("own_models_trouble", why=failed)
+        self._own_problems = failed
+        fresh = {m.version: m for m in wanted.values()}
+        former = {model.version for model in self._own.values()}
+        self._own = wanted
+        for model in fresh.values():
+            if model.version not in former:
+                log.info("own_model_serves", model_version=model.version)
+                self._say(model)
 
     async def run(self, database_url: str) -> None:
         """Follow promotions for ever; cancel to stop."""
@@ -160,8 +198,7 @@ class Champions:
             model = self._kept.get(row.version) or await self._load(row)
         except Exception as error:
             # Whatever a file does, the old champion serves on.
-            why = str(error) if isinstance(error, ArtefactError) else repr(error)
-            self._trouble(row.profile, f"version {row.version} does not load: {why}")
+            self._trouble(row.profile, _why(row.version, error))
             return
         self._problems.pop(row.profile, None)
         self.swap(model)
@@ -173,6 +210,11 @@ class Champions:
         if self._problems.get(what) != why:
             log.error("champion_trouble", what=what, why=why)
         self._problems[what] = why
+
+
+def _why(version: int, error: Exception) -> str:
+    why = str(error) if isinstance(error, ArtefactError) else repr(error)
+    return f"version {version} does not load: {why}"
 
 
 def load(artefacts: Artefacts, row: ModelVersion) -> Model:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -31,17 +31,25 @@ MAX_HOPELESS = 1000
 """Events without a possible answer that are remembered and passed over."""
 
 Row = tuple[UUID, Prediction]
+Of = Callable[[str], Model | None]
 
 
 class LateClassifier:
-    """Gives the champion's prediction to events that have none."""
+    """Gives a prediction to events that have none: the champion's, or the device's."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._hopeless: dict[str, set[UUID]] = {}
 
-    async def run(self, model: Model) -> int:
+    async def run(self, model: Model, of: Of | None = None) -> int:
         """Classify everything of the model's profile that has no prediction.
+
+        Parameters
+        ----------
+        model : Model
+            The champion.
+        of : function of a device, or None
+            Gives the model that serves it.
 
         Returns
         -------
@@ -60,14 +68,14 @@ class LateClassifier:
             batch = [e for e in found if e.event not in hopeless][:BATCH]
             if not batch:
                 break
-            rows = await asyncio.to_thread(_classify, model, batch)
+            rows = await asyncio.to_thread(_classify, of or (lambda _: model), batch)
             hopeless |= {e.event for e in batch} - {event for event, _ in rows}
             async with self._engine.begin() as conn:
                 await events.add_predictions(conn, rows)
                 if rows:
                     await alerts.consider(conn, [event for event, _ in rows])
                     await database.notify(
-                        conn, "onset_predictions", _payload(model, rows)
+                        conn, "onset_predictions", _payload(model.profile, rows)
                     )
             total += len(rows)
             if len(hopeless) > MAX_HOPELESS:
@@ -82,17 +90,20 @@ class LateClassifier:
             )
         return total
 
-    async def try_run(self, model: Model) -> None:
+    async def try_run(self, model: Model, of: Of | None = None) -> None:
         """As `run`; a database that is away is met again next time."""
         try:
-            await self.run(model)
+            await self.run(model, of)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("classify_later_postponed", error=type(error).__name__)
 
 
-def _classify(model: Model, batch: Sequence[UnclassifiedEvent]) -> list[Row]:
+def _classify(of: Of, batch: Sequence[UnclassifiedEvent]) -> list[Row]:
     rows: list[Row] = []
     for event in batch:
+        model = of(event.device)
+        if model is None:
+            continue
         try:
             said = classify(model, event.window, event.pre_roll, event.post_roll)
         except OnsetError as error:
@@ -102,11 +113,6 @@ def _classify(model: Model, batch: Sequence[UnclassifiedEvent]) -> list[Row]:
     return rows
 
 
-def _payload(model: Model, rows: Sequence[Row]) -> str:
-    return json.dumps(
-        {
-            "profile": model.profile,
-            "model_version": model.version,
-            "events": [str(event) for event, _ in rows],
-        }
-    )
+def _payload(profile: str, rows: Sequence[Row]) -> str:
+    said = {"profile": profile, "events": [str(event) for event, _ in rows]}
+    return json.dumps(said)

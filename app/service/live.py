@@ -97,8 +97,8 @@ class LiveStream:
 
     @property
     def model_version(self) -> int | None:
-        """The champion that classifies this stream's events, None while none does."""
-        model = self._shared.champions.model(self.profile.name)
+        """The version that classifies this stream's events, None while none does."""
+        model = self._shared.champions.model(self.profile.name, self.device)
         return None if model is None else model.version
 
     @property
@@ -295,7 +295,7 @@ class LiveStream:
     def _classify(
         self, window: Float32Array, pre_roll: int, post_roll: int
     ) -> Prediction | None:
-        model = self._shared.champions.model(self.profile.name)
+        model = self._shared.champions.model(self.profile.name, self.device)
         if model is None:
             return None
         try:

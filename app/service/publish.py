@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app import __version__
 from app.domain import LabelledWindow, Profile
 from app.learning.challenge import Challenger, best
+from app.learning.personal import Adaptation
 from app.learning.promotion import HOLD, NOT_ENOUGH_EVIDENCE
+from app.service.adapting import Adapted, settle
 from app.service.retrain import SHADOW
-from app.store import jobs, models, shadows
+from app.store import devices, jobs, models, shadows
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion, NewVersion
@@ -32,6 +34,7 @@ class Material:
         Challengers that were judged since one was last found better.
     gold : labelled windows
         Judges that nobody learns from.
+    adaptations : mapping of device to how far it is with a model of its own
     """
 
     profile: Profile
@@ -41,15 +44,20 @@ class Material:
     served_digests: Mapping[UUID, str]
     looks: int = 0
     gold: Sequence[LabelledWindow] = ()
+    adaptations: Mapping[str, devices.Adaptation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """Challengers, why others are missing, and what else is to be said."""
+    """Challengers, why others are missing, and what else is to be said.
+
+    `adapted` are devices whose own models were judged.
+    """
 
     challengers: Sequence[Challenger]
     failed: Mapping[str, str]
     note: str = ""
+    adapted: Sequence[Adaptation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ async def publish(
     material: Material,
     learnt: Learnt,
     files: Sequence[Files],
+    own: Mapping[str, Files],
     *,
     moved: str = "",
 ) -> None:
@@ -94,6 +103,7 @@ async def publish(
 
     Parameters
     ----------
+    files, own : what was kept of challengers, and of devices' own models by device
     moved : str
         Why nothing may be promoted although it was earned.
 
@@ -111,6 +121,9 @@ async def publish(
     )
     said: list[dict[str, object]] = []
     result: dict[str, object] = {}
+    by = f"job:{job.id}"
+    champion = material.champion
+    serves = None if champion is None else champion.version
     async with engine.begin() as conn:
         for challenger, kept in zip(learnt.challengers, files, strict=True):
             verdict, reason = _verdict(challenger, winner, learnt.note, moved)
@@ -131,16 +144,21 @@ async def publish(
             if challenger is not winner:
                 continue
             if promoted:
-                await _promote(conn, material, version, f"job:{job.id}", reason)
+                await _promote(conn, material, version, by, reason)
+                serves = version
             elif material.profile.retrain.promote == SHADOW and not moved:
-                await _shadow(conn, material, version, f"job:{job.id}", reason)
+                await _shadow(conn, material, version, by, reason)
         said += [
             {"model_version": None, "kind": kind, "verdict": "failed", "reason": why}
             for kind, why in learnt.failed.items()
         ]
-        await jobs.finish(
-            conn, job.id, {**result, "promoted": promoted, "challengers": said}
-        )
+        adapted = [
+            Adapted(one.device, one, _own(material, one, own, serves))
+            for one in learnt.adapted
+        ]
+        settled = await settle(conn, material.profile, adapted, by, moved=moved)
+        told = {"promoted": promoted, "challengers": said, "devices": settled}
+        await jobs.finish(conn, job.id, {**result, **told})
 
 
 async def _promote(
@@ -177,6 +195,20 @@ def _verdict(
     if moved:
         return HOLD, f"{moved}; judged against its predecessor: {reason}"
     return decision.verdict, reason
+
+
+def _own(
+    material: Material,
+    one: Adaptation,
+    files: Mapping[str, Files],
+    parent: int | None,
+) -> NewVersion | None:
+    """Return the row of a device's own version, if it is to have a new one."""
+    if one.challenger is None:
+        return None
+    verdict, reason = one.decision.verdict, one.decision.reason
+    row = _row(material, one.challenger, files[one.device], verdict, reason)
+    return replace(row, device=one.device, parent=parent)
 
 
 def _row(

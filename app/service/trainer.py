@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import structlog
@@ -243,7 +244,7 @@ async def _classify_later(
     while True:
         swapped.clear()
         for model in champions.serving():
-            await late.try_run(model)
+            await late.try_run(model, partial(champions.model, model.profile))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pace.poll):
                 await swapped.wait()

@@ -2,7 +2,8 @@
 
     read      labels as known now, champion, parent state, digests of what was served
     check     today's features equal those that were served, bit for bit (E-07)
-    learn     challengers of each kind, exported, judged against the champion
+    learn     challengers of each kind, exported, judged against the champion; then
+              models of single devices' own, against what will serve
     keep      artefact files, by digest (a crash leaves at most an orphaned file)
     publish   version rows, promotion by compare-and-set, the job's result: one COMMIT
 
@@ -26,12 +27,13 @@ from app.learning.challenge import Challenger, Champion, challenge
 from app.learning.curve import worth
 from app.learning.dataset import Manifest
 from app.learning.promotion import REJECT
+from app.service.adapting import look
 from app.service.champion import load
 from app.service.progress import Progress
 from app.service.publish import Learnt, Material, keep, publish, publish_nothing
 from app.service.retrain import asked_for, require_retrain
 from app.service.skew import SKEW_SAMPLE, require_no_skew
-from app.store import events, gold, labels, models, profiles
+from app.store import devices, events, gold, labels, models, profiles
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job
 from app.store.models import ModelVersion
@@ -68,12 +70,17 @@ async def retrain(
         await asyncio.to_thread(keep, artefacts, challenger)
         for challenger in learnt.challengers
     ]
+    own = {
+        one.device: await asyncio.to_thread(keep, artefacts, one.challenger)
+        for one in learnt.adapted
+        if one.challenger is not None
+    }
     progress("committing", 0.98)
     try:
-        await publish(engine, job, material, learnt, files)
+        await publish(engine, job, material, learnt, files, own)
     except ChampionMoved as error:
         # Somebody promoted meanwhile: keep the work, leave their choice alone.
-        await publish(engine, job, material, learnt, files, moved=str(error))
+        await publish(engine, job, material, learnt, files, own, moved=str(error))
 
 
 async def read(conn: AsyncConnection, job: Job) -> Material:
@@ -100,6 +107,7 @@ async def read(conn: AsyncConnection, job: Job) -> Material:
         ),
         gold=await gold.rows(conn, profile.name),
         looks=await models.looks(conn, profile.name),
+        adaptations=await devices.adaptations(conn, profile.name),
     )
 
 
@@ -118,7 +126,7 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
     done: list[Challenger] = []
     failed: dict[str, str] = {}
     cannot: CannotLearn | None = None
-    share = 0.9 / len(wanted)
+    share = 0.75 / len(wanted)
     for i, kind in enumerate(wanted):
         begin = 0.05 + i * share
         try:
@@ -146,8 +154,18 @@ def learn(artefacts: Artefacts, material: Material, progress: Progress) -> Learn
         if cannot is not None and not failed:
             raise cannot
         raise ArtefactError("; ".join(f"{k}: {why}" for k, why in failed.items()))
+    adapted = look(
+        profile,
+        material.rows,
+        champion,
+        done,
+        material.adaptations,
+        seed=seed_of(profile.name),
+        progress=progress.part(0.8, 0.95),
+    )
     progress("what more labels are worth", 0.955)
-    return Learnt([_with_curve(one, material) for one in done], failed, note)
+    told = [_with_curve(one, material) for one in done]
+    return Learnt(told, failed, note, adapted)
 
 
 def _with_curve(challenger: Challenger, material: Material) -> Challenger:

@@ -221,6 +221,7 @@ def model_message(act: Promotion) -> NewDelivery:
         "profile": act.profile,
         "version": act.version,
         "previous": act.previous,
+        "device": act.device,
         "act": act.act,
         "by": act.by,
         "reason": act.reason,

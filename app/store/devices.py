@@ -12,9 +12,10 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain import Json
 from app.errors import InvalidInput, NotFound
 from app.store.pages import cursor_of, text_in
-from app.store.tables import devices, profiles, streams
+from app.store.tables import devices, model_versions, profiles, streams
 
 LONGEST_NAME = 200
 
@@ -31,6 +32,10 @@ class Device:
         Its own; None: it goes by its profile.
     paused : Pause or None
         Who said that its readings are not taken for the time being.
+    model_version : int or None
+        Its own; None: it goes by its profile's champion.
+    adaptation : JSON object or None
+        What came of it when a model of its own was last judged.
     """
 
     id: str
@@ -39,6 +44,8 @@ class Device:
     last_seen: datetime | None
     detector_version: int | None
     paused: Pause | None
+    model_version: int | None
+    adaptation: Json | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,25 @@ class Pause:
     by: str
     at: datetime
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """How far a device is with a model of its own.
+
+    Parameters
+    ----------
+    version : int or None
+        What it has of its own.
+    by_hand : bool
+        Whether that is a version that is not made for it: somebody chose it.
+    said : JSON object
+        The last judgement, empty if there was none.
+    """
+
+    version: int | None
+    by_hand: bool
+    said: Json
 
 
 def require_name(what: str, name: str) -> None:
@@ -66,7 +92,7 @@ def require_name(what: str, name: str) -> None:
 async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     """Register a device or give it another profile.
 
-    A detector of its own does not go with it to another profile.
+    A detector and a model of its own do not go with it to another profile.
 
     Returns
     -------
@@ -91,12 +117,12 @@ async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     if made.one_or_none() is not None:
         return True
     d = devices.c
-    kept = case((d.profile == profile, d.detector_version), else_=None)
-    await conn.execute(
-        update(devices)
-        .where(d.id == device)
-        .values(profile=profile, detector_version=kept)
-    )
+    kept = {
+        column.name: case((d.profile == profile, column), else_=None)
+        for column in (d.detector_version, d.model_version, d.adaptation)
+    }
+    changed = update(devices).where(d.id == device).values(profile=profile, **kept)
+    await conn.execute(changed)
     return False
 
 
@@ -169,6 +195,27 @@ async def detectors_of(
     return {(row.profile, row.id): row[2] for row in await conn.execute(wanted)}
 
 
+async def adaptations(conn: AsyncConnection, profile: str) -> dict[str, Adaptation]:
+    """Return how far a profile's devices are with models of their own."""
+    d, v = devices.c, model_versions.c
+    by_hand = d.model_version.is_not(None) & v.device.is_distinct_from(d.id)
+    query = (
+        select(d.id, d.model_version, by_hand.label("by_hand"), d.adaptation)
+        .outerjoin(model_versions, v.version == d.model_version)
+        .where(d.profile == profile)
+    )
+    return {
+        row.id: Adaptation(row.model_version, row.by_hand, row.adaptation or {})
+        for row in await conn.execute(query)
+    }
+
+
+async def adapted(conn: AsyncConnection, device: str, said: Json) -> None:
+    """Keep what came of judging a model of a device's own."""
+    kept = update(devices).where(devices.c.id == device).values(adaptation=dict(said))
+    await conn.execute(kept)
+
+
 async def list_(
     conn: AsyncConnection, limit: int = 100, cursor: str | None = None
 ) -> tuple[list[Device], str | None]:
@@ -226,6 +273,8 @@ def _select() -> Select[Any]:
         devices.c.paused_at,
         devices.c.paused_by,
         devices.c.paused_why,
+        devices.c.model_version,
+        devices.c.adaptation,
     )
 
 
@@ -234,5 +283,12 @@ def _device(row: Row[Any]) -> Device:
     if row.paused_at is not None:
         held = Pause(row.paused_by, row.paused_at, row.paused_why)
     return Device(
-        row.id, row.profile, row.created_at, row.last_seen, row.detector_version, held
+        row.id,
+        row.profile,
+        row.created_at,
+        row.last_seen,
+        row.detector_version,
+        held,
+        row.model_version,
+        row.adaptation,
     )

@@ -48,6 +48,7 @@ model_versions = Table(
     Column("reason", Text, nullable=False),
     Column("trained_through", Time),
     since("created_at"),
+    Column("device", Text),
     Index("ix_model_versions_profile_version", "profile", "version"),
     CheckConstraint("kind IN ('full', 'incremental', 'imported')", name="kind"),
     CheckConstraint(
@@ -172,15 +173,17 @@ promotions = Table(
     metadata,
     big_number("id"),
     Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
-    Column("version", Integer, ForeignKey("model_versions.version"), nullable=False),
+    Column("version", Integer, ForeignKey("model_versions.version")),
     Column("previous", Integer, ForeignKey("model_versions.version")),
     Column("act", Text, nullable=False),
     Column("by", Text, nullable=False),
     Column("reason", Text, nullable=False),
     since(),
+    Column("device", Text),
     Index("ix_promotions_profile_id", "profile", "id"),
     Index("ix_promotions_version", "version"),
-    CheckConstraint("act IN ('promote', 'rollback')", name="act"),
+    CheckConstraint("version IS NOT NULL OR device IS NOT NULL", name="version"),
+    CheckConstraint("act IN ('promote', 'rollback', 'release')", name="act"),
     CheckConstraint("version IS DISTINCT FROM previous", name="previous"),
 )
 

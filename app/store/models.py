@@ -1,6 +1,7 @@
 """Model versions, which are never changed, and the ledger of who made which serve.
 
 candidate --promote--> champion --another one is--> retired --promote--> champion
+candidate --promote for a device--> device --another one is--> retired
 rejected: its verdict was "reject" and nobody has promoted it all the same
 shadow: it answers beside the champion (`shadows`); from any other state, and back
 """
@@ -30,8 +31,16 @@ from app.domain import Json
 from app.errors import NotFound
 from app.store.ledgers import shadows
 from app.store.pages import cursor_of, number_in
-from app.store.promotions import CHANNEL, Promotion, history, promote, rollback, say
-from app.store.tables import model_versions, profiles, promotions
+from app.store.promotions import (
+    CHANNEL,
+    Promotion,
+    history,
+    promote,
+    release,
+    rollback,
+    say,
+)
+from app.store.tables import devices, model_versions, profiles, promotions
 
 __all__ = [
     "CHANNEL",
@@ -46,7 +55,9 @@ __all__ = [
     "list_",
     "looks",
     "newest_state",
+    "own",
     "promote",
+    "release",
     "rollback",
 ]
 
@@ -68,6 +79,8 @@ class NewVersion:
         What a serving process needs besides the file.
     verdict : {"promote", "refresh", "hold", "reject", "not_enough_evidence"}
     trained_through : datetime, aware, UTC, or None
+    device : str or None
+        The one that it is made for, and may serve.
     """
 
     profile: str
@@ -85,6 +98,7 @@ class NewVersion:
     verdict: str
     reason: str
     trained_through: datetime | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,8 @@ class ModelVersion(NewVersion):
 
     Parameters
     ----------
-    state : {"candidate", "shadow", "rejected", "champion", "retired"}
+    state : {"candidate", "shadow", "rejected", "champion", "device", "retired"}
+        device: it serves devices of its profile, which are not all of them.
     """
 
     version: int = 0
@@ -115,7 +130,7 @@ async def add(conn: AsyncConnection, new: NewVersion) -> int:
             )
         ).scalar_one()
     )
-    await say(conn, new.profile, version, "added")
+    await say(conn, new.profile, version, "added", new.device)
     return version
 
 
@@ -134,14 +149,22 @@ async def list_(
     profile: str | None = None,
     limit: int = 100,
     cursor: str | None = None,
+    device: str | None = None,
 ) -> tuple[list[ModelVersion], str | None]:
     """Return a page of versions, newest first, and the cursor of the next page.
 
     Their manifests lack the lists of events; `get` has them.
+
+    Parameters
+    ----------
+    device : str or None
+        Those that are made for it; None: all.
     """
     query = _select(whole=False).order_by(model_versions.c.version.desc())
     if profile is not None:
         query = query.where(model_versions.c.profile == profile)
+    if device is not None:
+        query = query.where(model_versions.c.device == device)
     if cursor is not None:
         query = query.where(model_versions.c.version < number_in(cursor))
     rows = [_version(row) for row in await conn.execute(query.limit(limit + 1))]
@@ -164,6 +187,14 @@ async def champions(conn: AsyncConnection) -> list[ModelVersion]:
     return [_version(row) for row in rows]
 
 
+async def own(conn: AsyncConnection) -> list[tuple[str, str, int]]:
+    """Return (profile, device, version) of all devices with a model of their own."""
+    d = devices.c
+    query = select(d.profile, d.id, d.model_version)
+    rows = await conn.execute(query.where(d.model_version.is_not(None)).order_by(d.id))
+    return [(row.profile, row.id, row.model_version) for row in rows]
+
+
 async def newest_state(conn: AsyncConnection, profile: str) -> ModelVersion | None:
     """Return the newest version from whose state training can go on, or None."""
     v = model_versions.c
@@ -181,9 +212,10 @@ async def newest_state(conn: AsyncConnection, profile: str) -> ModelVersion | No
 async def looks(conn: AsyncConnection, profile: str) -> int:
     """Count the versions judged since one was last found better, or since the first."""
     v = model_versions.c
-    better = select(func.max(v.version)).where(_of(profile), v.verdict == "promote")
+    shared = _of(profile), v.device.is_(None)
+    better = select(func.max(v.version)).where(*shared, v.verdict == "promote")
     query = select(func.count()).where(
-        _of(profile),
+        *shared,
         v.kind != "imported",
         v.version > func.coalesce(better.scalar_subquery(), 0),
     )
@@ -206,8 +238,10 @@ def _select(*, whole: bool = True) -> Select[Any]:
     served = exists().where(promotions.c.version == v.version)
     s = shadows.c
     beside = exists().where(s.version == v.version, s.ended_at.is_(None))
+    some = exists().where(devices.c.model_version == v.version)
     state = case(
         (_is_champion(), "champion"),
+        (some, "device"),
         (beside, "shadow"),
         (served, "retired"),
         (v.verdict == "reject", "rejected"),

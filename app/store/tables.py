@@ -155,6 +155,17 @@ devices = Table(
     Column("paused_at", Time),
     Column("paused_by", Text),
     Column("paused_why", Text),
+    Column(
+        "model_version",
+        Integer,
+        ForeignKey("model_versions.version", use_alter=True),
+    ),
+    Column("adaptation", JSONB),
+    Index(
+        "ix_devices_model_version",
+        "model_version",
+        postgresql_where=text("model_version IS NOT NULL"),
+    ),
     CheckConstraint(
         "(paused_at IS NULL) = (paused_by IS NULL)"
         " AND (paused_at IS NULL) = (paused_why IS NULL)",

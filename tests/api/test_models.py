@@ -97,7 +97,12 @@ async def test_promotion_and_rollback_move_the_champion_and_are_recorded(
     require_problem(await call("POST", promote, json=stale), 412)
     body = {"reason": "better", "expected": version}
     answer = await call("POST", promote, json=body)
-    assert answer.json() == {"profile": "arm", "version": second, "previous": version}
+    assert answer.json() == {
+        "profile": "arm",
+        "version": second,
+        "previous": version,
+        "device": None,
+    }
     assert (await call("POST", promote, json=body)).status_code == 200
     states = {m["version"]: m["state"] for m in await models(call)}
     assert states == {version: "retired", second: "champion"}
@@ -105,7 +110,12 @@ async def test_promotion_and_rollback_move_the_champion_and_are_recorded(
     require_problem(await call("POST", "/profiles/arm/rollback", json=back), 412)
     back["expected"] = second
     answer = await call("POST", "/profiles/arm/rollback", json=back)
-    assert answer.json() == {"profile": "arm", "version": version, "previous": second}
+    assert answer.json() == {
+        "profile": "arm",
+        "version": version,
+        "previous": second,
+        "device": None,
+    }
     ledger = (await call("GET", "/profiles/arm/history")).json()["items"]
     assert [(e["version"], e["act"]) for e in ledger] == [
         (version, "rollback"),
@@ -212,3 +222,53 @@ async def test_answers_hold_for_features_too(
     body = {"profile": "arm", "features": [row.tolist()]}
     (said,) = (await admin("POST", "/classify", json=body)).json()["predictions"]
     assert said["probability"] == model.predict(row).probability
+
+
+async def test_a_device_may_have_a_model_of_its_own(
+    api: dict[str, Caller], engine: AsyncEngine, state: State, version: int
+) -> None:
+    call = api["operator"]
+    second = await add_version(engine, state.artefacts, "w")
+    body = {"reason": "its band is turned", "device": "arm-1"}
+    answer = await call("POST", f"/models/{second}/promote", json=body)
+    assert answer.json() == {
+        "profile": "arm",
+        "version": second,
+        "previous": None,
+        "device": "arm-1",
+    }
+    await state.champions.refresh()
+    asked = {"profile": "arm", "windows": [[[1.0, 2.0]] * 40]}
+    served = {}
+    for device in ("arm-1", None):
+        who = {} if device is None else {"device": device}
+        answer = await call("POST", "/classify", json=asked | who)
+        [said] = answer.json()["predictions"]
+        served[device] = said["model_version"]
+    assert served == {"arm-1": second, None: version}
+    for more, status in (({"device": "nobody"}, 404), ({"model_version": second}, 422)):
+        wrong = asked | {"device": "arm-1"} | more
+        require_problem(await call("POST", "/classify", json=wrong), status)
+    device = (await call("GET", "/devices/arm-1")).json()
+    assert (device["model_version"], device["adaptation"]) == (second, None)
+    path = "/profiles/arm/history"
+    [own] = (await call("GET", path, params={"device": "arm-1"})).json()["items"]
+    assert (own["version"], own["device"]) == (second, "arm-1")
+    assert second not in {
+        one["version"] for one in (await call("GET", path)).json()["items"]
+    }
+    answer = await call(
+        "POST", "/devices/arm-1/release", json={"reason": "turned back"}
+    )
+    assert (answer.json()["version"], answer.json()["previous"]) == (version, second)
+    again = await call("POST", "/devices/arm-1/release", json={"reason": "twice"})
+    require_problem(again, 409)
+    await call("POST", f"/models/{second}/promote", json=body)
+    back = {"reason": "no better", "device": "arm-1", "expected": version}
+    require_problem(await call("POST", "/profiles/arm/rollback", json=back), 412)
+    back["expected"] = second
+    answer = await call("POST", "/profiles/arm/rollback", json=back)
+    assert (answer.json()["version"], answer.json()["device"]) == (version, "arm-1")
+    acts = (await api["admin"]("GET", "/audit")).json()["items"]
+    mine = [one["act"] for one in acts if one["object"] == "device:arm-1"]
+    assert mine[:4] == ["rollback", "promote", "release", "promote"]

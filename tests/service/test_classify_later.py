@@ -71,6 +71,5 @@ async def test_listeners_hear_which_events_were_classified(
         said = json.loads((await anext(heard)).payload)
     assert said == {
         "profile": "arm",
-        "model_version": model.version,
         "events": [str(event.id) for event in made],
     }

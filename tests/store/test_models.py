@@ -194,3 +194,43 @@ async def test_versions_and_ledger_are_never_changed(
     await _serve(conn, world.model)
     with pytest.raises(IntegrityError, match="never changed"):
         await conn.execute(act)  # type: ignore[call-overload]
+
+
+async def test_a_device_is_served_by_what_is_its_own_and_goes_back_step_by_step(
+    conn: AsyncConnection, world: World
+):
+    one, two, three = await _versions(conn, 3)
+    made = await models.add(conn, new_version(device="d1"))
+    await _serve(conn, one)
+    with pytest.raises(Conflict, match="made for device 'd1' alone"):
+        await models.promote(conn, "arm", made, one, "ann", "for all")
+    with pytest.raises(NotFound, match="no device 'nobody'"):
+        await models.promote(conn, "arm", two, None, "ann", "who", "nobody")
+    with pytest.raises(Conflict, match="goes by the model of 'arm' already"):
+        await models.rollback(conn, "arm", "ann", "nothing yet", "d1")
+    for former, version in ((None, two), (two, made)):
+        await models.promote(conn, "arm", version, former, "ann", "its own", "d1")
+    assert await models.own(conn) == [("arm", "d1", made)]
+    assert [p.version for p in await models.history(conn, "arm")] == [one]
+    states = [(await models.get(conn, v)).state for v in (one, two, made, three)]
+    assert states == ["champion", "retired", "device", "candidate"]
+    back = [await models.rollback(conn, "arm", "ann", "b", "d1") for _ in range(2)]
+    assert back == [two, None]
+    assert await models.own(conn) == []
+    await models.promote(conn, "arm", made, None, "ann", "again", "d1")
+    assert await models.release(conn, "arm", "d1", "ann", "as all others") == made
+    with pytest.raises(Conflict):
+        await models.release(conn, "arm", "d1", "ann", "twice")
+    newest = (await models.history(conn, "arm", device="d1"))[0]
+    assert (newest.act, newest.version, newest.previous) == ("release", None, made)
+
+
+async def test_versions_of_a_device_can_be_listed_and_cost_the_profile_no_look(
+    conn: AsyncConnection, world: World
+):
+    await models.add(conn, new_version())
+    before = await models.looks(conn, "arm")
+    made = await models.add(conn, new_version(device="d1", verdict="hold"))
+    found, _ = await models.list_(conn, "arm", device="d1")
+    assert [row.version for row in found] == [made]
+    assert await models.looks(conn, "arm") == before

@@ -37,12 +37,16 @@ class ModelsPage {
     this.serves = make("p", "note");
     this.drift = make("ul", "drift");
     this.detail = make("div", "detail");
+    this.own = make("ol", "steps");
+    this.ownCard = make("section", "card", make("h3", "", "Devices with a model of their own"), this.own);
+    this.ownCard.hidden = true;
     const legend = make("p", "note legend", make("span", "", make("i", "held"), "on held-out events"), make("span", "", make("i", "later"), "on events labelled afterwards"));
     place.replaceChildren(
       make("div", "place-head", make("h2", "", "Models"), this.serves, make("span", "pair", this.back, this.retrainButton)),
       this.job,
       make("section", "card", make("h3", "", "Accuracy by version"), this.timeline.node, legend),
       this.detail,
+      this.ownCard,
       make("section", "card", make("h3", "", "Drift"), this.drift),
     );
     this.keys = new Map([
@@ -62,7 +66,8 @@ class ModelsPage {
       get("/jobs", { profile: profile.name, limit: 1 }),
     ]);
     if (this.closed) return;
-    this.versions = models.items.reverse();
+    this.all = models.items.reverse();
+    this.versions = this.all.filter((one) => !one.device);
     this.champion = status.champion?.version ?? null;
     this.later = new Map(status.accuracy.map((one) => [one.model_version, one]));
     this.history = history.items;
@@ -75,29 +80,54 @@ class ModelsPage {
   }
 
   show() {
-    const known = this.versions.some((one) => one.version === this.chosen);
+    const known = this.all.some((one) => one.version === this.chosen);
     if (!known) this.chosen = this.versions.at(-1)?.version ?? null;
     const served = new Set(this.history.map((one) => one.version));
     this.timeline.show(this.versions, this.later, served, this.chosen);
-    const model = this.versions.find((one) => one.version === this.chosen);
+    this.showOwn();
+    const model = this.all.find((one) => one.version === this.chosen);
     if (model) this.showVersion(model);
     else this.detail.replaceChildren(make("p", "empty", "No model yet. Label some events, and the first one is trained."));
   }
 
+  /** The devices that another version than the champion serves. */
+  showOwn() {
+    const serving = this.all.filter((one) => one.device && one.state === "device");
+    this.ownCard.hidden = !serving.length;
+    this.own.replaceChildren(...serving.map((one) => {
+      const link = make("a", "", `v${one.version}`);
+      link.href = `#/models/${one.version}`;
+      link.addEventListener("click", (click) => { click.preventDefault(); this.choose(one.version); });
+      return make("li", "", make("b", "", one.device), link, make("span", "", sentence(one.reason)),
+        button("Let it go by the profile’s", () => this.release(one.device), "quiet"));
+    }));
+  }
+
+  async release(device) {
+    const asked = await askFor({
+      title: `Let ${device} go by its profile’s model`, act: "Release",
+      text: "Its own model stays in the list, and may be chosen again.",
+      fields: [{ name: "reason", label: "Why" }],
+    });
+    if (!asked) return;
+    await this.session.guarded(() => post(`/devices/${encodeURIComponent(device)}/release`, asked));
+    await this.session.guarded(() => this.load());
+  }
+
   showVersion(model) {
-    const { version, state, estimator, kind, parent, created_at, reason, report } = model;
+    const { version, state, estimator, kind, parent, created_at, reason, report, device } = model;
     const pair = make("span", "");
     const acts = make("div", "acts", pair);
-    if (version !== this.champion) {
+    if (version !== this.champion && state !== "device") {
       const act = button("Let it serve ", () => this.promote());
       act.append(make("kbd", "", "p"));
       pair.append(act);
     }
-    if (version !== this.champion) {
+    if (version !== this.champion && !device) {
       const shadow = state === "shadow";
       pair.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
     }
-    const facts = [kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
+    const facts = [device ? `for ${device} alone` : "", kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
     const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
     const stays = byPeople.map((one) => make("li", "",
       make("time", "", shortly(one.at)), make("span", "", make("b", "", one.act === "rollback" ? "Rolled back to" : "Promoted"), ` by ${one.by}: ${one.reason}`)));
@@ -180,11 +210,13 @@ class ModelsPage {
   }
 
   async promote() {
-    const { chosen: version, champion } = this;
+    const { chosen: version } = this;
+    const device = this.all.find((one) => one.version === version)?.device;
+    const champion = device ? null : this.champion;
     if (version === null || version === champion) return;
     const asked = await askFor({
       title: `Let version ${version} serve`, act: "Promote",
-      text: champion ? `It follows version ${champion}. Devices get its answers within seconds.` : "Devices get its answers within seconds.",
+      text: device ? `It is made for ${device}, and serves it alone.` : champion ? `It follows version ${champion}. Devices get its answers within seconds.` : "Devices get its answers within seconds.",
       fields: [{ name: "reason", label: "Why" }],
     });
     if (!asked) return;
