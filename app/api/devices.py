@@ -134,10 +134,16 @@ async def delete_device(
     state: Annotated[State, Depends(current)],
     caller: Annotated[Caller, Depends(who)],
 ) -> None:
-    """Delete a device with all its data: streams, events, labels, recordings, keys."""
+    """Delete a device with all its data: streams, events, labels, recordings, keys.
+
+    The audit trail names the model versions that had learnt from it.
+    """
     async with state.engine.begin() as conn:
+        learnt = await devices.learnt_from(conn, device_id)
         await devices.delete(conn, device_id)
-        await audit.record(conn, caller.name, "delete", f"device:{device_id}")
+        about = f"device:{device_id}"
+        after = {"learnt_from_by_models": learnt}
+        await audit.record(conn, caller.name, "delete", about, after=after)
     state.keys.forget()
 
 

@@ -7,17 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, func, select, update
+from sqlalchemy import Row, Select, case, cast, func, select, text, update
 from sqlalchemy import delete as delete_from
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import InvalidInput, NotFound
+from app.store.hooks import deliveries
 from app.store.pages import cursor_of, text_in
 from app.store.tables import devices, model_versions, profiles, streams
 
 LONGEST_NAME = 200
+_LEARNT_FROM = text(
+    """
+    SELECT DISTINCT m.version FROM model_versions m
+    CROSS JOIN LATERAL jsonb_array_elements(
+        coalesce(m.manifest -> 'train', '[]') || coalesce(m.manifest -> 'holdout', '[]')
+    ) AS listed
+    JOIN events e ON e.id::text = listed ->> 0
+    WHERE e.device = :device
+        AND m.profile IN (SELECT profile FROM events WHERE device = :device)
+    ORDER BY m.version
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +245,27 @@ async def list_(
 async def delete(conn: AsyncConnection, device: str) -> None:
     """Erase a device with its keys, streams, recordings, events and their labels.
 
+    What webhooks are owed or were told of it goes, too.  Versions that learnt from it
+    stay: they are never changed (`learnt_from` names them).
+
     Raises
     ------
     NotFound
         If there is no such device.
     """
+    about = cast(deliveries.c.body, JSONB)["data"]["device"].astext
+    await conn.execute(delete_from(deliveries).where(about == device))
     await conn.execute(select(func.set_config("onset.erasing", "on", True)))
     gone = await conn.execute(delete_from(devices).where(devices.c.id == device))
     await conn.execute(select(func.set_config("onset.erasing", "off", True)))
     if not gone.rowcount:
         raise NotFound(f"no device {device!r}")
+
+
+async def learnt_from(conn: AsyncConnection, device: str) -> list[int]:
+    """Return the model versions whose manifest lists an event of a device, in order."""
+    rows = await conn.scalars(_LEARNT_FROM, {"device": device})
+    return list(rows)
 
 
 async def _turn(

@@ -137,6 +137,8 @@ async def test_device_is_registered_found_and_deleted_with_its_keys(
     assert [d["id"] for d in listed["items"] + rest["items"]] == ["arm-1", "arm-2"]
     require_problem(await call("DELETE", "/devices/arm-2"), 403)
     assert (await api["admin"]("DELETE", "/devices/arm-2")).status_code == 204
+    (act, *_) = (await api["admin"]("GET", "/audit")).json()["items"]
+    assert (act["act"], act["after"]) == ("delete", {"learnt_from_by_models": []})
     require_problem(await device("GET", "/devices/arm-2"), 401)
     require_problem(await call("GET", "/devices/arm-2"), 404)
     answer = await call("POST", "/devices/arm-2/keys")

@@ -1,16 +1,31 @@
+import json
+
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Gap, Role
 from app.errors import InvalidInput, NotFound
-from app.store import devices, keys, labels, streams, tables
+from app.store import (
+    deliveries,
+    devices,
+    events,
+    hooks,
+    keys,
+    labels,
+    models,
+    streams,
+    tables,
+    webhooks,
+)
+from app.store.deliveries import NewDelivery
 from tests.store.conftest import World
 from tests.store.rows import (
     new_commit,
     new_event,
     new_prediction,
     new_readings,
+    new_version,
     take_over,
 )
 
@@ -52,6 +67,9 @@ async def test_erasing_a_device_leaves_nothing_of_it(
     conn: AsyncConnection, world: World
 ):
     await devices.put(conn, "d2", "arm")
+    hook = await webhooks.add(
+        conn, "https://example.com", b"s" * 32, ["onset.event"], None
+    )
     for device in ("d1", "d2"):
         event = new_event(1, device=device)
         await take_over(conn, device, "b1", world.detector)
@@ -68,6 +86,10 @@ async def test_erasing_a_device_leaves_nothing_of_it(
         await streams.commit(conn, [full])
         await labels.add(conn, event.id, "fist", "ann", "person")
         await keys.create(conn, role=Role.DEVICE, name="k", device=device)
+        told = NewDelivery(
+            f"event:{event.id}", "onset.event", json.dumps({"data": {"device": device}})
+        )
+        await deliveries.add(conn, hook.id, [told])
     of_devices = (
         tables.devices,
         tables.api_keys,
@@ -77,6 +99,7 @@ async def test_erasing_a_device_leaves_nothing_of_it(
         tables.labels,
         tables.recordings,
         tables.gaps,
+        hooks.deliveries,
     )
     for left in (2, 1, 0):
         for table in of_devices:
@@ -86,3 +109,38 @@ async def test_erasing_a_device_leaves_nothing_of_it(
             await devices.delete(conn, f"d{left}")
     with pytest.raises(NotFound):
         await devices.delete(conn, "d1")
+
+
+def test_every_table_that_names_a_device_or_an_event_goes_with_it():
+    """Two keep a name: what a detector was fitted for is its history."""
+    kept = {"detector_versions", "detector_promotions"}
+    for table in tables.devices.metadata.sorted_tables:
+        if not {"device", "event"} & set(table.columns.keys()):
+            continue
+        rules = {
+            key.ondelete
+            for key in table.foreign_key_constraints
+            if key.referred_table.name in ("devices", "streams", "events")
+        }
+        assert rules == (set() if table.name in kept else {"CASCADE"}), table.name
+
+
+async def test_models_that_learnt_from_a_device_are_known(
+    conn: AsyncConnection, world: World
+):
+    await devices.put(conn, "d2", "arm")
+    mine, other = new_event(1, device="d1"), new_event(1, device="d2")
+    await events.add(conn, [mine, other])
+
+    def listing(*events: object, part: str = "train") -> dict[str, object]:
+        return {"digest": "d", part: [[str(event.id), "fist"] for event in events]}
+
+    async def add(manifest: dict[str, object]) -> int:
+        return await models.add(conn, new_version(manifest=manifest))
+
+    learnt = await add(listing(mine, other))
+    judged = await add(listing(mine, part="holdout"))
+    await add(listing(other))
+    await add({})
+    assert await devices.learnt_from(conn, "d1") == [learnt, judged]
+    assert await devices.learnt_from(conn, "nobody") == []
