@@ -3,6 +3,16 @@
 from pathlib import Path
 
 import app
+from app.api import classify as rest
+from app.learning import classify, model
+from app.service import (
+    classify_later,
+    endtoend,
+    live,
+    reask,
+    rerun,
+    shadowing,
+)
 
 PACKAGE = Path(app.__file__).parent
 
@@ -36,3 +46,10 @@ def test_only_the_trainer_reads_what_could_carry_code():
         if any(word in path.read_text() for word in ("joblib.load", "pickle.load"))
     }
     assert readers == {"learning/incremental.py"}
+
+
+def test_every_path_answers_with_the_function_that_a_program_imports():
+    """`from app.learning import classify` needs no server, and servers ask it."""
+    for place in (live, rest, classify_later, shadowing, reask, rerun, endtoend):
+        assert place.classify is classify, place.__name__
+    assert classify is model.classify

@@ -113,8 +113,10 @@ def test_all_is_played_and_scored_though_the_service_is_killed(
 ):
     report = tmp_path / "report.json"
     play = ("--recordings", folder, "--speed", 20, "--report", report)
+    begun = time.monotonic()
     process = up(*play, "--exit-when-done")
     read_until(process, "first event stored")
+    assert time.monotonic() - begun < 60  # 6 s on a quiet machine, a new database too
     family = children(process)
     (service,) = (n for n, command in family.items() if " serve " in command)
     os.kill(service, signal.SIGKILL)

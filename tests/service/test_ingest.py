@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event as hook
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.detection import Stream, complete
@@ -161,6 +162,31 @@ async def test_readings_become_events_and_are_acknowledged(service: Service):
     assert [(m["onset_seq"], m["offset_seq"]) for m in line.said("event")] == [
         (onset, offset) for onset, offset, _ in stored
     ]
+
+
+async def test_readings_cost_no_query_each(service: Service):
+    """The database hears of group commits alone, however many messages there are."""
+    asked: list[str] = []
+    hook.listen(
+        service.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _c, _cur, statement, *_: asked.append(statement),
+    )
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    asked.clear()
+    before = commits(service)
+    await line.stream(signal(), 1, step=10)
+    await service.commit.drained()
+    assert len(asked) <= 6 * (commits(service) - before)
+    assert len(asked) < 300 / 2
+    assert not [one for one in asked if "FROM profiles" in one or "FROM devices" in one]
+
+
+def commits(service: Service) -> float:
+    value = service.metrics.registry.get_sample_value("onset_commits_total")
+    assert value is not None
+    return value
 
 
 async def test_a_cut_in_the_middle_of_an_event_changes_nothing(service: Service):

@@ -1,6 +1,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,6 +102,8 @@ async def test_full_and_incremental_challengers_are_trained_side_by_side(
     async with engine.connect() as conn:
         row = await models.get(conn, grown["model_version"])
         parent = await models.get(conn, row.parent)
+    assert row.trained_through == T0 + timedelta(seconds=89)
+    assert parent.trained_through == T0 + timedelta(seconds=59)
     assert row.report["restarted"] == ""
     assert parent.kind == "incremental"
 
