@@ -75,6 +75,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("POST", "/events/{event_id}/labels"): LABELER,
     ("POST", "/labels"): LABELER,
     ("GET", "/labels/queue"): LABELER,
+    ("GET", "/labels/disputes"): LABELER,
     ("GET", "/near-misses"): VIEWER,
     ("GET", "/near-misses/recall"): VIEWER,
     ("GET", "/quarantine"): VIEWER,

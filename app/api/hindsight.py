@@ -49,11 +49,22 @@ class ServedAnswers(Answer):
     right: int
 
 
+class MistakeAnswer(Answer):
+    """A held-out event that the judged model named wrongly."""
+
+    event: UUID
+    label: str
+    said: str
+    probability: float
+    unknown: bool
+
+
 class ReportAnswer(Answer):
     """A version as known at `as_of`.
 
     `holdout` and `gold` are scores of the judged model's answers, which are kept, by
-    the labels as they were known; null where none were kept.
+    the labels as they were known; null where none were kept. `mistakes` are the
+    held-out events that it was surest of and wrong, at most 20.
     """
 
     version: int
@@ -61,6 +72,7 @@ class ReportAnswer(Answer):
     as_of: Time
     holdout: Any
     gold: Any
+    mistakes: list[MistakeAnswer]
     served: ServedAnswers
     training: TrainingAnswer
 
@@ -84,6 +96,7 @@ async def get_report(
         as_of=found.as_of,
         holdout=None if found.holdout is None else found.holdout.to_json(),
         gold=None if found.gold is None else found.gold.to_json(),
+        mistakes=[MistakeAnswer.model_validate(one) for one in found.mistakes],
         served=ServedAnswers(n=found.served, right=found.right),
         training=TrainingAnswer(
             rows=training.rows,

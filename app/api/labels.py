@@ -26,7 +26,7 @@ from app.api.fields import (
 from app.api.shapes import EventAnswer, event_answer
 from app.api.state import State, current
 from app.service import labelling
-from app.store import audit, events, labels
+from app.store import audit, events, labels, profiles
 
 router = APIRouter(tags=["Labels"])
 
@@ -79,6 +79,20 @@ class QueueAnswer(Answer):
     score: float
     reason: str
     audit: bool
+
+
+class DisputesQuery(Query):
+    """Of which profile, and how many."""
+
+    profile: Name
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+
+
+class DisputeAnswer(Answer):
+    """An event, and what each labeller last said of it, oldest first."""
+
+    event: EventAnswer
+    said: list[LabelAnswer]
 
 
 class AcceptedAnswer(Answer):
@@ -135,6 +149,29 @@ async def label_queue(
         )
         for row, pick in ranked
     ]
+    return Page(items=items)
+
+
+@router.get("/labels/disputes")
+async def label_disputes(
+    query: Annotated[DisputesQuery, QueryOf()],
+    state: Annotated[State, Depends(current)],
+) -> Page[DisputeAnswer]:
+    """Which events different people call by different names, the newest dispute first.
+
+    The latest label counts, whoever said it: label the event again to settle it. Events
+    among the profile's 10,000 newest labels are looked at.
+    """
+    async with state.engine.connect() as conn:
+        await profiles.get(conn, query.profile)
+        found = await labels.disputed(conn, query.profile, query.limit)
+        items = [
+            DisputeAnswer(
+                event=event_answer(await events.get(conn, event)),
+                said=[LabelAnswer.model_validate(one) for one in said],
+            )
+            for event, said in found
+        ]
     return Page(items=items)
 
 

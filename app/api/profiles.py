@@ -193,6 +193,7 @@ class StatusAnswer(Answer):
     unclassified: int
     champion: ChampionAnswer | None
     accuracy: list[AccuracyAnswer]
+    expected: AccuracyAnswer | None
 
 
 @router.get("")
@@ -249,14 +250,14 @@ async def profile_status(
     """How the profile does at a glance.
 
     `accuracy` counts, for each model version, its last 100 answers that people
-    labelled afterwards; oldest version first.
+    labelled afterwards; oldest version first. `expected` needs no labels: the mean
+    probability of the champion's last 100 answers that nobody has labelled, which is
+    how many of them are right as far as its probabilities are calibrated.
     """
     async with state.engine.begin() as conn:
         await profiles.get(conn, name)
-        seen = await status.of_profile(conn, name, datetime.now(UTC))
         champion = await models.champion(conn, name)
+        version = None if champion is None else champion.version
+        seen = await status.of_profile(conn, name, datetime.now(UTC), version)
     shown = None if champion is None else ChampionAnswer.model_validate(champion)
-    return StatusAnswer(
-        **asdict(seen) | {"accuracy": [asdict(one) for one in seen.accuracy]},
-        champion=shown,
-    )
+    return StatusAnswer(**asdict(seen), champion=shown)

@@ -176,6 +176,13 @@ class EventVerbs:
         return Pages("/labels/queue", limit, {"profile": profile})
 
     @listing
+    def disputes(
+        self, profile: str, *, limit: int | None = None
+    ) -> Pages[shapes.Dispute]:
+        """Read which events different people call by different names."""
+        return Pages("/labels/disputes", limit, {"profile": profile})
+
+    @listing
     def clusters(
         self, profile: str, *, limit: int | None = None
     ) -> Pages[shapes.Cluster]:

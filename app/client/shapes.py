@@ -112,6 +112,13 @@ class Queued(TypedDict):
     audit: bool
 
 
+class Dispute(TypedDict):
+    """An event, and what each labeller last said of it."""
+
+    event: Event
+    said: list[LabelOfHistory]
+
+
 class Cluster(TypedDict):
     """Unknown events that are alike, the most typical one first."""
 

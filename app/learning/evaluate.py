@@ -214,6 +214,40 @@ def score(answers: Answers, truth: Mapping[UUID, str]) -> Report:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """An event that was named wrongly, and how sure the model was of it."""
+
+    event: UUID
+    label: str
+    said: str
+    probability: float
+    unknown: bool
+
+
+def mistakes(answers: Answers, truth: Mapping[UUID, str], most: int) -> list[Mistake]:
+    """Return wrong answers, the surest first: what to look at, or to label anew.
+
+    Examples
+    --------
+    >>> said = Answers(("a", "b"), (UUID(int=1), UUID(int=2)), ("d", "d"),
+    ...                np.array([[0.9, 0.1], [0.6, 0.4]]), (False, True))
+    >>> found = mistakes(said, {UUID(int=1): "b", UUID(int=2): "b"}, 9)
+    >>> [(one.said, one.probability, one.unknown) for one in found]
+    [('a', 0.9, False), ('a', 0.6, True)]
+    """
+    found = []
+    for event, row, unknown in zip(
+        answers.events, answers.probabilities, answers.unknown, strict=True
+    ):
+        best = int(row.argmax())
+        said, label = answers.classes[best], truth.get(event)
+        if label is not None and said != label:
+            found.append(Mistake(event, label, said, float(row[best]), unknown))
+    found.sort(key=lambda one: (-one.probability, one.event.bytes))
+    return found[:most]
+
+
 def report_from_json(data: Json) -> Report:
     """Read the numbers that `Report.to_json` wrote; who was right is not among them."""
     return Report(

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import Profile
 from app.learning.dataset import Dataset, manifest, split
-from app.learning.evaluate import Answers, Report, score
+from app.learning.evaluate import Answers, Mistake, Report, mistakes, score
 from app.store import gold, labels, models, predictions, profiles
 from app.store.labels import Known
 from app.store.models import ModelVersion
@@ -59,6 +59,8 @@ class Hindsight:
     ----------
     holdout, gold : Report or None
         None where the version has not kept its answers, or was not asked.
+    mistakes : list of Mistake
+        Held-out events that it named wrongly, the surest first, at most `SHOWN`.
     served, right : int
         Its first answers until then to events with a label, and how many were right.
     """
@@ -68,6 +70,7 @@ class Hindsight:
     as_of: datetime
     holdout: Report | None
     gold: Report | None
+    mistakes: list[Mistake]
     served: int
     right: int
     training: Training
@@ -108,6 +111,7 @@ def _recall(
         as_of=as_of,
         holdout=_scored(kept.get("holdout"), truth),
         gold=_scored(kept.get("gold"), chosen),
+        mistakes=_mistakes(kept.get("holdout"), truth),
         served=len(judged),
         right=sum(served[event] == truth[event] for event in judged),
         training=_training(row, profile, known, chosen),
@@ -118,6 +122,14 @@ def _scored(
     answers: Mapping[str, object] | None, truth: Mapping[UUID, str]
 ) -> Report | None:
     return None if answers is None else score(Answers.from_json(answers), truth)
+
+
+def _mistakes(
+    answers: Mapping[str, object] | None, truth: Mapping[UUID, str]
+) -> list[Mistake]:
+    if answers is None:
+        return []
+    return mistakes(Answers.from_json(answers), truth, SHOWN)
 
 
 def _training(

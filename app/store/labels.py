@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, func, insert, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,25 @@ CHANNEL = "onset_labels"
 """Says each label: event, label, by, source, at, profile."""
 
 LONGEST_LABEL = 200
+RECENT = 10_000
+_DISPUTED = text(
+    """
+    WITH recent AS (
+        SELECT l.event FROM labels l JOIN events e ON e.id = l.event
+        WHERE e.profile = :profile ORDER BY l.id DESC LIMIT :recent
+    ), said AS (
+        SELECT DISTINCT ON (l.event, l.by) l.* FROM labels l
+        WHERE l.event IN (SELECT event FROM recent)
+        ORDER BY l.event, l.by, l.id DESC
+    ), disputes AS (
+        SELECT event, max(id) AS newest FROM said WHERE label <> ''
+        GROUP BY event HAVING count(DISTINCT label) > 1
+        ORDER BY newest DESC LIMIT :limit
+    )
+    SELECT said.* FROM said JOIN disputes USING (event)
+    WHERE said.label <> '' ORDER BY disputes.newest DESC, said.id
+    """
+)
 
 
 async def add(
@@ -93,6 +112,23 @@ async def history(conn: AsyncConnection, event: UUID) -> list[Label]:
         select(labels).where(labels.c.event == event).order_by(labels.c.id)
     )
     return [_label(row) for row in rows]
+
+
+async def disputed(
+    conn: AsyncConnection, profile: str, limit: int
+) -> list[tuple[UUID, list[Label]]]:
+    """Return events of which people say different things, the newest dispute first.
+
+    What somebody says is their last label, unless they withdrew it.  Only events among
+    the `RECENT` newest labels of the profile are looked at.
+    """
+    found = await conn.execute(
+        _DISPUTED, {"profile": profile, "recent": RECENT, "limit": limit}
+    )
+    said: dict[UUID, list[Label]] = {}
+    for row in found:
+        said.setdefault(row.event, []).append(_label(row))
+    return list(said.items())
 
 
 async def latest(conn: AsyncConnection, wanted: Sequence[UUID]) -> dict[UUID, Label]:

@@ -13,8 +13,8 @@ from app.store.tables import devices, events, labels, streams
 STREAMING_SECONDS = 15.0
 """A device whose readings were committed within this time is streaming."""
 LAST = 100
-RECENT_LABELS = 2000
-"""So many labels are looked at, so that the cost does not grow with the history."""
+RECENT = 2000
+"""So many labels or answers are looked at: the cost does not grow with the history."""
 
 _ACCURACY = text(
     """
@@ -46,6 +46,20 @@ class Accuracy:
     accuracy: float
 
 
+_EXPECTED = text(
+    """
+    SELECT count(*) AS n, avg(probability)::float8 AS accuracy FROM (
+        SELECT recent.probability FROM (
+            SELECT event, probability, position FROM predictions
+            WHERE model_version = :version AND first
+            ORDER BY position DESC LIMIT :recent
+        ) AS recent JOIN events e ON e.id = recent.event
+        WHERE NOT e.labelled ORDER BY recent.position DESC LIMIT :last
+    ) AS newest
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Counts of a profile.
@@ -57,6 +71,9 @@ class Status:
     events, unlabelled, unclassified : int
     accuracy : tuple of Accuracy, by version
         Only answers that were given before anybody said what the event was.
+    expected : Accuracy or None
+        Of the champion's last answers that nobody has labelled, the share that will
+        turn out to be right if its probabilities are calibrated; None: there are none.
     """
 
     devices: int
@@ -65,10 +82,13 @@ class Status:
     unlabelled: int
     unclassified: int
     accuracy: tuple[Accuracy, ...]
+    expected: Accuracy | None
 
 
-async def of_profile(conn: AsyncConnection, profile: str, now: datetime) -> Status:
-    """Look at a profile; `now` is aware, UTC."""
+async def of_profile(
+    conn: AsyncConnection, profile: str, now: datetime, champion: int | None
+) -> Status:
+    """Look at a profile; `now` is aware, UTC, `champion` the version that serves."""
     of_it = events.c.profile == profile
     n_events = await conn.scalar(select(func.count()).select_from(events).where(of_it))
     waiting = select(func.count()).select_from(events)
@@ -88,7 +108,7 @@ async def of_profile(conn: AsyncConnection, profile: str, now: datetime) -> Stat
         .where(registered, fresh)
     )
     rows = await conn.execute(
-        _ACCURACY, {"profile": profile, "recent": RECENT_LABELS, "last": LAST}
+        _ACCURACY, {"profile": profile, "recent": RECENT, "last": LAST}
     )
     return Status(
         devices=n_devices or 0,
@@ -97,4 +117,11 @@ async def of_profile(conn: AsyncConnection, profile: str, now: datetime) -> Stat
         unlabelled=(n_events or 0) - (n_labelled or 0),
         unclassified=unclassified or 0,
         accuracy=tuple(Accuracy(r.model_version, r.n, r.accuracy) for r in rows),
+        expected=None if champion is None else await _expected(conn, champion),
     )
+
+
+async def _expected(conn: AsyncConnection, version: int) -> Accuracy | None:
+    asked = {"version": version, "recent": RECENT, "last": LAST}
+    row = (await conn.execute(_EXPECTED, asked)).one()
+    return Accuracy(version, row.n, row.accuracy) if row.n else None

@@ -28,6 +28,12 @@ async def test_report_tells_what_was_known_then_and_what_is_known_now(
     assert (await api["viewer"]("GET", path, params={"as_of": then})).json() == before
     now = (await api["viewer"]("GET", path)).json()
     assert now["holdout"]["accuracy"] < before["holdout"]["accuracy"]
+    wrong = {one["event"]: one for one in now["mistakes"]}
+    assert len(wrong) == len(before["mistakes"]) + 1
+    assert wrong[event]["label"] == "point"
+    assert wrong[event]["said"] == model["manifest"]["holdout"][0][1]
+    sure = [one["probability"] for one in now["mistakes"]]
+    assert sure == sorted(sure, reverse=True)
     assert [one["known"] for one in now["training"]["changed"]] == ["point"]
     require_problem(await api["viewer"]("GET", path, params={"as_of": "noon"}), 422)
     require_problem(await api["viewer"]("GET", "/models/999/report"), 404)

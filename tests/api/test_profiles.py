@@ -116,6 +116,15 @@ async def test_status_counts_and_judges_answers_given_before_the_label(
     assert (said["devices"], said["devices_connected"]) == (1, 0)
     # the label of `early` was known before the answer: it proves nothing
     assert said["accuracy"] == [{"model_version": version, "n": 2, "accuracy": 0.5}]
+    assert said["expected"] is None  # all that it answered is labelled
+    new = await add_events(engine, "arm", ["fist", "wave"], start=4, labelled=False)
+    answers = [(e.id, classify(model, e.window, 10, 10)) for e in new]
+    async with engine.begin() as conn:
+        await events.add_predictions(conn, answers)
+    said = (await admin("GET", "/profiles/arm/status")).json()
+    mean = sum(one.probability for _, one in answers) / 2
+    expected = {"model_version": version, "n": 2, "accuracy": pytest.approx(mean)}
+    assert said["expected"] == expected
     require_problem(await admin("GET", "/profiles/leg/status"), 404)
 
 

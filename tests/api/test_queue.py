@@ -60,3 +60,37 @@ async def test_a_queue_without_events_is_empty_and_without_a_profile_is_none(
     answer = await admin("GET", "/labels/queue", params=missing)
     require_problem(answer, 404)
     require_problem(await admin("GET", "/labels/queue"), 422)
+
+
+async def test_labellers_who_disagree_are_shown_until_they_agree_or_withdraw(
+    api: dict[str, Caller], engine: AsyncEngine
+) -> None:
+    first, second, _ = await add_events(engine, "arm", ["fist", "fist", "wave"])
+
+    async def disputes(**params: Any) -> list[tuple[str, dict[str, str]]]:
+        query = {"profile": "arm", **params}
+        answer = await api["labeler"]("GET", "/labels/disputes", params=query)
+        assert answer.status_code == 200, answer.text
+        return [
+            (one["event"]["id"], {said["by"]: said["label"] for said in one["said"]})
+            for one in answer.json()["items"]
+        ]
+
+    async def say(who: str, event: Any, label: str) -> None:
+        path = f"/events/{event.id}/labels"
+        assert (await api[who]("POST", path, json={"label": label})).is_success
+
+    assert await disputes() == []
+    await say("labeler", first, "fist")  # both say so
+    await say("labeler", second, "wave")
+    await say("operator", first, "rest")
+    of_first = {"ann": "fist", "labeler": "fist", "operator": "rest"}
+    of_second = {"ann": "fist", "labeler": "wave"}
+    assert await disputes() == [(str(first.id), of_first), (str(second.id), of_second)]
+    assert await disputes(limit=1) == [(str(first.id), of_first)]
+    await say("operator", first, "")
+    assert await disputes() == [(str(second.id), of_second)]
+    await say("labeler", second, "fist")
+    assert await disputes() == []
+    missing = await api["labeler"]("GET", "/labels/disputes", params={"profile": "leg"})
+    require_problem(missing, 404)

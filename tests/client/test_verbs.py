@@ -43,6 +43,7 @@ SHAPES = {
     shapes.PartWeight: "PartWeight",
     shapes.Nearest: "NearestAnswer",
     shapes.Queued: "QueueAnswer",
+    shapes.Dispute: "DisputeAnswer",
     shapes.Cluster: "ClusterAnswer",
     shapes.Prediction: "PredictionAnswer",
     shapes.Imported: "ImportedAnswer",
