@@ -112,8 +112,8 @@ async def test_erasing_a_device_leaves_nothing_of_it(
 
 
 def test_every_table_that_names_a_device_or_an_event_goes_with_it():
-    """Two keep a name: what a detector was fitted for is its history."""
-    kept = {"detector_versions", "detector_promotions"}
+    """History keeps a name: what a detector or a model was made for."""
+    kept = {"detector_versions", "detector_promotions", "model_versions", "promotions"}
     for table in tables.devices.metadata.sorted_tables:
         if not {"device", "event"} & set(table.columns.keys()):
             continue
