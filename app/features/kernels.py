@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.domain import FloatArray
+from app.domain import Float32Array, FloatArray
 from app.domain.compiled import compiled
 
 QUANTILES = (0.10, 0.25, 0.50, 0.75, 0.90)
@@ -120,20 +121,32 @@ def compare(before: FloatArray, body: FloatArray, table: FloatArray) -> None:
 
 
 @compiled
+def add_power(bins: NDArray[np.complex128], power: FloatArray) -> None:
+    """Add the squared size of a spectrum to power, both (n_channels, n_bins)."""
+    for c in range(bins.shape[0]):
+        for k in range(bins.shape[1]):
+            one = bins[c, k]
+            power[c, k] += one.real * one.real + one.imag * one.imag
+
+
+@compiled
 def octaves(power: FloatArray, length: int, rate_hz: float, table: FloatArray) -> None:
     """Sum a spectrum (n_channels, length // 2 + 1) into octaves below rate / 2."""
     n_channels, bins = power.shape
+    octave_of = np.zeros(bins, dtype=np.int64)
+    for k in range(1, bins):
+        octave = 0
+        edge = 0.25 * length  # in bins: half of half the rate
+        while octave < OCTAVES - 1 and k < edge:
+            edge *= 0.5
+            octave += 1
+        octave_of[k] = octave
     for c in range(n_channels):
         total = 0.0
         weighted = 0.0
         bands = np.zeros(OCTAVES)
         for k in range(1, bins):
-            octave = 0
-            edge = 0.25 * length  # in bins: half of half the rate
-            while octave < OCTAVES - 1 and k < edge:
-                edge *= 0.5
-                octave += 1
-            bands[octave] += power[c, k]
+            bands[octave_of[k]] += power[c, k]
             weighted += power[c, k] * k
             total += power[c, k]
         moves = total > TINY
@@ -145,16 +158,71 @@ def octaves(power: FloatArray, length: int, rate_hz: float, table: FloatArray) -
 
 
 @compiled
+def _products(columns: FloatArray) -> FloatArray:
+    """Sum the products of all pairs of channels over readings (n, n_channels).
+
+    All sums grow side by side: each in the order of the readings, none waits for
+    another.
+    """
+    n, n_channels = columns.shape
+    sums = np.zeros((n_channels, n_channels))
+    for i in range(n):
+        one = columns[i]
+        for a in range(n_channels):
+            value = one[a]
+            for b in range(n_channels):
+                sums[a, b] += value * one[b]
+    return sums
+
+
+@compiled
+def _neighbours(columns: FloatArray) -> FloatArray:
+    """Sum those of a channel with itself, and with the next one; (n_channels, 2)."""
+    n, n_channels = columns.shape
+    sums = np.zeros((n_channels, 2))
+    for i in range(n):
+        for a in range(n_channels):
+            sums[a, 0] += columns[i, a] * columns[i, a]
+            if a + 1 < n_channels:
+                sums[a, 1] += columns[i, a] * columns[i, a + 1]
+    return sums
+
+
+@compiled
+def finish(
+    table: FloatArray, between: FloatArray, more: FloatArray, largest: float
+) -> Float32Array:
+    """Write everything one after the other, within limits, as float32."""
+    n_own = table.size
+    out = np.empty(n_own + len(between) + len(more), dtype=np.float32)
+    own = table.ravel()
+    for i in range(n_own):
+        out[i] = min(max(own[i], -largest), largest)
+    for i in range(len(between)):
+        out[n_own + i] = min(max(between[i], -largest), largest)
+    for i in range(len(more)):
+        out[n_own + len(between) + i] = min(max(more[i], -largest), largest)
+    return out
+
+
+@compiled
 def cross(body: FloatArray, every_pair: bool) -> FloatArray:
     """Correlations, and the logarithm of the second moment where pairs are few."""
     n_channels, n = body.shape
-    centred = np.empty_like(body)
+    columns = np.ascontiguousarray(body.T)
+    mean = np.zeros(n_channels)
+    largest = np.zeros(n_channels)
+    for i in range(n):
+        for c in range(n_channels):
+            mean[c] += columns[i, c]
+            largest[c] = max(largest[c], abs(columns[i, c]))
+    mean /= n
+    centred = columns - mean
+    dots = _products(centred) if every_pair else _neighbours(centred)
     size = np.empty(n_channels)
     for c in range(n_channels):
-        mean = np.mean(body[c])
-        centred[c] = body[c] - mean
-        size[c] = math.sqrt(np.sum(centred[c] * centred[c]))
-        if size[c] <= 1e-7 * math.sqrt(n) * np.max(np.abs(body[c])):
+        size[c] = math.sqrt(dots[c, 0 if not every_pair else c])
+        if size[c] <= 1e-7 * math.sqrt(n) * largest[c]:
             size[c] = 0.0
     pairs = n_channels * (n_channels - 1) // 2 if every_pair else n_channels - 1
     moments = n_channels * (n_channels + 1) // 2 if every_pair else 0
@@ -164,19 +232,11 @@ def cross(body: FloatArray, every_pair: bool) -> FloatArray:
         last = n_channels if every_pair else min(a + 2, n_channels)
         for b in range(a + 1, last):
             if size[a] > 0.0 and size[b] > 0.0:
-                dot = 0.0
-                for i in range(n):
-                    dot += centred[a, i] * centred[b, i]
+                dot = dots[a, b if every_pair else 1]
                 out[at] = max(-1.0, min(1.0, dot / size[a] / size[b]))
             at += 1
     if every_pair:
-        matrix = np.empty((n_channels, n_channels))
-        for a in range(n_channels):
-            for b in range(a, n_channels):
-                dot = 0.0
-                for i in range(n):
-                    dot += body[a, i] * body[b, i]
-                matrix[a, b] = matrix[b, a] = dot / n
+        matrix = _products(columns) / n
         trace = np.trace(matrix)
         for a in range(n_channels):
             matrix[a, a] += 1e-3 * trace / n_channels + TINY

@@ -44,7 +44,15 @@ import numpy as np
 from app.domain import Float32Array, FloatArray
 from app.errors import InvalidReadings
 from app.features.convolve import N_CONVOLVED, convolve, describe
-from app.features.kernels import COLUMNS, aggregate, compare, cross, octaves
+from app.features.kernels import (
+    COLUMNS,
+    add_power,
+    aggregate,
+    compare,
+    cross,
+    finish,
+    octaves,
+)
 
 PLAIN, CONVOLVED = "v1", "v2"
 FEATURE_SETS = (PLAIN, CONVOLVED)
@@ -53,6 +61,7 @@ PAIRED_CHANNELS = 16
 LARGEST = 1e18
 """Features are clipped to this: its square still fits into float32."""
 
+_NOTHING = np.empty(0)
 _SEGMENT = 256  # readings in one piece of the averaged spectrum
 
 
@@ -148,12 +157,9 @@ def extract(
     aggregate(body, np.sort(body, axis=1), rate_hz, table)
     compare(series[:, :start].copy(), body, table)
     _spectrum(body, rate_hz, table)
-    parts = [table.ravel(), cross(body, n_channels <= PAIRED_CHANNELS)]
-    if feature_set == CONVOLVED:
-        parts.append(convolve(body))
-    vector = np.concatenate(parts)
-    features: Float32Array = np.clip(vector, -LARGEST, LARGEST).astype(np.float32)
-    return features
+    between = cross(body, n_channels <= PAIRED_CHANNELS)
+    more = convolve(body) if feature_set == CONVOLVED else _NOTHING
+    return finish(table, between, more, LARGEST)
 
 
 def digest(features: Float32Array) -> str:
@@ -195,6 +201,6 @@ def _spectrum(body: FloatArray, rate_hz: float, table: FloatArray) -> None:
     starts = [*range(0, n - length, length), n - length]  # the last one ends at the end
     for a in starts:
         piece = body[:, a : a + length]
-        bins = np.fft.rfft(piece - piece.mean(axis=1, keepdims=True), axis=1)
-        power += bins.real**2 + bins.imag**2
+        mean = np.add.reduce(piece, axis=1, keepdims=True) / length
+        add_power(np.fft.rfft(piece - mean, axis=1), power)
     octaves(power, length, rate_hz, table)
