@@ -6,6 +6,7 @@ clock: the search for an estimator is bounded by rows and folds, not by seconds.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -200,9 +201,13 @@ def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
     estimator = make(spec, seed, weigh(rows, modes))
     table, target = rows.table(spec.feature_set), modes.numbers(rows)
     try:
-        if rows.weights:
-            return fit_weighed(estimator, table, target, np.array(rows.weights))
-        return estimator.fit(table, target)
+        with warnings.catch_warnings():
+            # modes of many devices have two rows each: scikit-learn takes their numbers
+            # for a quantity, and says so at every fit
+            warnings.filterwarnings("ignore", "The number of unique classes is greater")
+            if rows.weights:
+                return fit_weighed(estimator, table, target, np.array(rows.weights))
+            return estimator.fit(table, target)
     except np.linalg.LinAlgError as error:
         raise CannotLearn(f"{spec.name} cannot be fitted: {error}") from error
 
@@ -268,14 +273,18 @@ def _rule(rows: Dataset, unseen: Unseen, sharpness: float, rate: float) -> Rule 
     learnt all of them, and with fewer everything lies further away.
     """
     fold = np.arange(len(rows)) % SPACE_FOLDS
-    far = np.full(len(rows), np.nan)
+    far: list[FloatArray | None] = [None] * len(rows)
     for k in range(SPACE_FOLDS):
         space = find_space(rows.take(np.flatnonzero(fold != k)))
         left = np.flatnonzero(fold == k)
-        if space is not None and len(left):
-            far[left] = space.distances(rows.features[left])
+        if space is not None:
+            for i in left:
+                far[i] = space.distances(rows.features[i])
     best = np.full(len(rows), np.nan)
     for i, row in zip(unseen.told, unseen.said, strict=True):
         best[i] = sharpened(row[None], sharpness).max()
-    known = np.isfinite(far) & np.isfinite(best)
-    return find_rule(far[known], best[known], unseen.right[known], rate)
+    known = [i for i, one in enumerate(far) if one is not None and best[i] >= 0]
+    if not known:
+        return None
+    table = np.array([far[i] for i in known])
+    return find_rule(table, best[known], unseen.right[known], rate)

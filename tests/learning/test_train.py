@@ -166,3 +166,18 @@ def test_an_estimator_that_cannot_be_fitted_is_passed_over(dataset, quiet, monke
     assert got.name in got.search
     with pytest.raises(CannotLearn, match="lda cannot be fitted: SVD did not converge"):
         train_full(dataset, "lda", seed=1, progress=quiet)
+
+
+def test_a_mode_of_one_row_is_learnt_and_nothing_is_said_to_the_log(dataset, quiet):
+    labels = ("rare", *dataset.labels[1:])  # a warning would be an error here
+    got = train_full(replace(dataset, labels=labels), "lda", seed=1, progress=quiet)
+    assert "rare" in got.classes
+
+
+def test_two_rows_of_every_device_and_class_are_no_warning(dataset, quiet):
+    by_class = [np.flatnonzero(np.array(dataset.labels) == y) for y in dataset.classes]
+    rows = dataset.take(np.concatenate([mine[:15] for mine in by_class]))
+    devices = tuple(f"d{(i % 15 + 1) // 2}" for i in range(len(rows)))
+    rows = replace(rows, devices=devices)
+    got = train_full(rows, "logistic", seed=1, sharpness=1.0, progress=quiet)
+    assert 2 * len(got.modes.names) > len(rows)
