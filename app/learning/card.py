@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 
+import numpy as np
+
 from app.domain import Json
 from app.errors import ArtefactError
 from app.learning.least import Least
@@ -15,12 +17,12 @@ class SelfTest:
     """Rows that the trainer asked the model, and what it answered.
 
     `rows` (n, n_features), `probabilities` (n, n_classes) and, of graphs that give
-    them, `distances` (n,).
+    them, `distances` (n, n_distances).
     """
 
     rows: tuple[tuple[float, ...], ...]
     probabilities: tuple[tuple[float, ...], ...]
-    distances: tuple[float, ...] = ()
+    distances: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class ModelCard:
 
     def to_json(self) -> dict[str, object]:
         """Return plain JSON; `from_json` reads it."""
-        return asdict(self)
+        rule = None if self.rule is None else self.rule.to_json()
+        return {**asdict(self), "rule": rule}
 
     @classmethod
     def from_json(cls, data: Json) -> ModelCard:
@@ -98,7 +101,10 @@ class ModelCard:
                 selftest=SelfTest(
                     tuple(tuple(float(v) for v in r) for r in test["rows"]),
                     tuple(tuple(float(v) for v in r) for r in test["probabilities"]),
-                    tuple(float(v) for v in test.get("distances", ())),
+                    tuple(
+                        tuple(np.atleast_1d(far).tolist())  # one number, in old cards
+                        for far in test.get("distances", ())
+                    ),
                 ),
                 pre_roll=int(data["pre_roll"]),
                 post_roll=int(data["post_roll"]),

@@ -48,11 +48,11 @@ def export(
     data = graph.finish(said, width)
     rows = np.concatenate([_sample(part, reads) for part in parts if len(part)])
     expected = trained.probabilities(rows)
-    far = () if trained.space is None else trained.space.distances(rows)
+    far = () if trained.space is None else trained.space.table(rows[:SELF_TEST_ROWS])
     test = SelfTest(
         tuple(tuple(r) for r in rows[:SELF_TEST_ROWS].tolist()),
         tuple(tuple(r) for r in expected[:SELF_TEST_ROWS].tolist()),
-        tuple(float(d) for d in far[:SELF_TEST_ROWS]),
+        tuple(tuple(d.tolist()) for d in far),
     )
     card = ModelCard(
         profile=profile.name,

@@ -9,7 +9,6 @@ depend on who asks.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy as np
 import onnxruntime
 
 from app import features
-from app.domain import Float32Array, Prediction
+from app.domain import Float32Array, FloatArray, Prediction
 from app.errors import ArtefactError, InvalidReadings
 from app.learning.artefact import INPUT, OUTPUT, inspect, open_session
 from app.learning.card import ModelCard, SelfTest
@@ -84,8 +83,12 @@ class Model:
             n_classes=len(card.classes),
         )
         space = Space.of(arrays, n_features) if arrays else None
-        if card.rule is not None and space is None:
-            raise ArtefactError("the card has a rule for distances, the file no space")
+        n_distances = 0 if space is None else space.n_distances
+        if card.rule is not None and card.rule.n_distances != n_distances:
+            raise ArtefactError(
+                f"the card has a rule for {card.rule.n_distances} distances, the file "
+                f"{f'gives {n_distances}' if n_distances else 'no space'}"
+            )
         model = cls(version, card, n_features, open_session(onnx), space)
         model._test()
         return model
@@ -142,16 +145,19 @@ class Model:
             unknown=(
                 bool(said[best] < self.unknown_below)
                 if rule is None
-                else rule.is_unknown(self.distance(row), probability)
+                else rule.is_unknown(self.distances(row), probability)
             )
             or falls_short(self.card.least, label, probability, row, self.rate_hz),
             model_version=self.version,
             features_digest=features.digest(row),
         )
 
-    def distance(self, row: Float32Array) -> float:
-        """Say how far a feature vector is from all that was learnt; NaN: not known."""
-        return math.nan if self.space is None else self.space.distance(row)
+    def distances(self, row: Float32Array) -> FloatArray:
+        """Say how far a feature vector is from all that was learnt, (n_distances,).
+
+        Empty where that is not known.
+        """
+        return np.empty(0) if self.space is None else self.space.distances(row)
 
     def probabilities(self, table: Float32Array) -> Float32Array:
         """Answer many feature vectors (n_rows, n_features) at once.
@@ -196,7 +202,7 @@ class Model:
         test = self.card.selftest
         if not test.rows or len(test.rows) != len(test.probabilities):
             raise ArtefactError("the card has no self-test")
-        apart = test.distances or (math.nan,) * len(test.rows)
+        apart = test.distances or ((),) * len(test.rows)
         whole = zip(test.rows, test.probabilities, apart, strict=True)
         for row, expected, far in whole:
             try:
@@ -211,11 +217,20 @@ class Model:
                 raise ArtefactError(
                     f"self-test: probabilities differ by {worst:.2g} from the trainer's"
                 )
-            distance = self.distance(vector)
-            if abs(distance - far) > SELF_TEST_TOLERANCE * (1.0 + far):
-                raise ArtefactError(
-                    f"self-test: a distance is {distance:.6g}, the trainer's {far:.6g}"
-                )
+            if test.distances:
+                self._compare(self.distances(vector), np.array(far))
+        self.predict(vector)  # whatever is left to compile is compiled now
+
+    @staticmethod
+    def _compare(ours: FloatArray, theirs: FloatArray) -> None:
+        if ours.shape != theirs.shape:
+            raise ArtefactError("self-test: wrong number of distances")
+        apart = np.abs(ours - theirs) / (1.0 + theirs)
+        if not apart.max() <= SELF_TEST_TOLERANCE:
+            raise ArtefactError(
+                f"self-test: distances are {ours.tolist()}, the trainer's "
+                f"{theirs.tolist()}"
+            )
 
 
 def classify(

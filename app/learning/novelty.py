@@ -1,10 +1,18 @@
 """How far a window is from everything that was learnt: what no class accounts for.
 
 Probabilities of classes say which known class is the best one, not whether any is: far
-from all rows a classifier may be very sure.  So a second number stands beside them, the
-squared distance to the nearest mode (see `estimators`) in the space that tells modes
-apart best: linear discriminants of the standardised features, with the covariance
-within modes shrunk towards a sphere.  The space travels in the model file.
+from all rows a classifier may be very sure.  So other numbers stand beside them, the
+squared distances to the nearest point in several views of the standardised features:
+
+- three of linear discriminants, the directions that tell modes (see `estimators`) apart
+  best, with the covariance within modes shrunk more or less towards a sphere; points
+  are the means of the modes.  Shrunk little they see fine differences, shrunk much they
+  do not take chance for one.
+- one of principal components, which also sees what tells no known modes apart; points
+  are rows, and their distance counts in units of how far that row's own nearest is, too
+  (Breunig et al. 2000, LOF: identifying density-based local outliers).
+
+The views travel in the model file.
 
 What is made of it: `unknown`.
 
@@ -15,8 +23,11 @@ Lee et al. (2018), A simple unified framework for detecting out-of-distribution 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from app import features
 from app.domain import FloatArray
@@ -24,11 +35,16 @@ from app.learning.dataset import Dataset
 from app.learning.estimators import find_modes
 from app.learning.space import Space
 
-CLIP = 3.0
+CLIP = 2.5
 """Standardised features end here: one wild reading is no new class."""
-SHRINKAGE = 0.5
-DIMENSIONS = 32
-"""Discriminants that are kept: those that tell modes apart best."""
+VIEWS = ((0.5, 16), (0.8, 16), (0.3, 32))
+"""Of each view of discriminants: the shrinkage, and how many of them are kept."""
+NEIGHBOUR_SHRINKAGE, NEIGHBOUR_DIMENSIONS = 0.9, 16
+MOST_NEIGHBOURS = 512
+"""Of more rows so many are kept, evenly over time."""
+LEAST_RADIUS = 0.05
+"""Of the usual one: rows that are there twice are no denser than that."""
+TINY = 1e-9
 MOST_FEATURES = 512
 """Of more, only those are used that differ most between modes."""
 
@@ -58,29 +74,84 @@ def find_space(rows: Dataset) -> Space | None:
         chosen, places = chosen[kept], places[:, kept]
     centres = _means(places, of_row, count)
     within = places - centres[of_row]
-    spread = within.T @ within / (len(rows) - len(count))
-    ball = np.trace(spread) / len(spread) * np.eye(len(spread))
-    shares = np.sqrt(count / count.sum())[:, None]
+    middle = places.mean(axis=0)
     try:
-        power, axes = np.linalg.eigh((1 - SHRINKAGE) * spread + SHRINKAGE * ball)
-        if power[0] <= 0:
+        basis = _Basis.of(within.T @ within / (len(rows) - len(count)))
+        if basis is None:
             return None
-        white = axes / np.sqrt(power)
-        between = (centres - places.mean(axis=0)) @ white
-        directions = np.linalg.svd(between * shares, full_matrices=False)[2]
+        shares = np.sqrt(count / count.sum())[:, None]
+        views = [
+            (project, (centres @ project).T)
+            for shrinkage, most in VIEWS
+            for project in [
+                basis.discriminants(
+                    shares * (centres - middle), shrinkage, min(most, len(count) - 1)
+                )
+            ]
+        ]
+        project = basis.components(places - middle)
     except np.linalg.LinAlgError:  # no directions, then: the model serves without
         return None
-    kept_directions = directions[: min(DIMENSIONS, len(count) - 1)]
-    project = white @ kept_directions.T
-    weights = project / scale[chosen, None]
+    even = np.linspace(0, len(rows) - 1, min(len(rows), MOST_NEIGHBOURS)).astype(int)
+    views.append((project, (places[even] @ project).T))
+    weights = np.hstack([project for project, _ in views]) / scale[chosen, None]
     return Space(
         chosen.astype(np.int64),
         mean[chosen] - CLIP * scale[chosen],
         mean[chosen] + CLIP * scale[chosen],
         np.ascontiguousarray(weights),
         -mean[chosen] @ weights,
-        np.ascontiguousarray((centres @ project).T),
+        np.array([points.shape for _, points in views], dtype=np.int64),
+        np.concatenate([points.ravel() for _, points in views]),
+        _radii(views[-1][1].T),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Basis:
+    """Eigenvalues (n,) and eigenvectors (n, n) of the covariance within modes."""
+
+    power: FloatArray
+    axes: FloatArray
+
+    @classmethod
+    def of(cls, spread: FloatArray) -> _Basis | None:
+        power, axes = np.linalg.eigh(spread)
+        if power.mean() <= 0:
+            return None
+        return cls(np.maximum(power, 0.0), axes)
+
+    def whitening(self, shrinkage: float) -> FloatArray:
+        ball = self.power.mean()
+        shrunk = (1 - shrinkage) * self.power + shrinkage * ball
+        white: FloatArray = self.axes / np.sqrt(shrunk)
+        return white
+
+    def discriminants(
+        self, between: FloatArray, shrinkage: float, most: int
+    ) -> FloatArray:
+        """Find directions (n, most) in which rows (n_modes, n) differ most."""
+        white = self.whitening(shrinkage)
+        directions = np.linalg.svd(between @ white, full_matrices=False)[2]
+        found: FloatArray = white @ directions[:most].T
+        return found
+
+    def components(self, places: FloatArray) -> FloatArray:
+        """Find the principal components of centred rows (n_rows, n)."""
+        white = self.whitening(NEIGHBOUR_SHRINKAGE)
+        spots = places @ white
+        directions = np.linalg.eigh(spots.T @ spots)[1][:, ::-1]
+        found: FloatArray = white @ directions[:, :NEIGHBOUR_DIMENSIONS]
+        return found
+
+
+def _radii(spots: FloatArray) -> FloatArray:
+    """Give the squared distance from every row to the nearest other one, above 0."""
+    apart = cdist(spots, spots, "sqeuclidean")
+    np.fill_diagonal(apart, np.inf)
+    nearest = apart.min(axis=1)
+    radii: FloatArray = np.maximum(nearest, LEAST_RADIUS * np.median(nearest) + TINY)
+    return radii
 
 
 def _means(places: FloatArray, of_row: Numbers, count: Numbers) -> FloatArray:

@@ -71,7 +71,7 @@ def ask(profile: Profile, train: Dataset, rows: Dataset) -> dict[str, np.ndarray
     top = np.array([p.probability for p in said])
     strange = 1 - top
     if rule is not None:
-        far = [model.distance(row) for row in rows.table(model.feature_set)]
+        far = [model.distances(row) for row in rows.table(model.feature_set)]
         pairs = zip(far, top, strict=True)
         strange = np.array([rule.strangeness(d, p) for d, p in pairs])
     return {
