@@ -222,7 +222,8 @@ def _build(
             settings.receipt_timeout_seconds,
         ),
     )
-    feed = Feed(engine, url, hub, sockets.newest)
+    published = metrics.event_published_seconds
+    feed = Feed(engine, url, hub, sockets.newest, published)
     background.start("commit", commit.run)
     background.start("champions", lambda: champions.run(url))
     background.start("detectors", lambda: detectors.run(url))
@@ -259,6 +260,7 @@ def _build(
         artefacts=artefacts,
         registry=metrics.registry,
         ready=unready,
+        started=started.is_set,
         started_at=datetime.now(UTC),
         keys=KeyRing(engine),
         load=load,

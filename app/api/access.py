@@ -60,6 +60,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/asyncapi.json"): OPEN,
     ("GET", "/health/live"): OPEN,
     ("GET", "/health/ready"): OPEN,
+    ("GET", "/health/startup"): OPEN,
     ("GET", "/metrics"): VIEWER,
     ("GET", "/live"): VIEWER,
     ("GET", "/signals"): VIEWER,

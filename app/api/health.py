@@ -31,6 +31,19 @@ async def health_ready(state: Annotated[State, Depends(current)]) -> Response:
     )
 
 
+@router.get("/health/startup", responses={503: {"description": "Still starting"}})
+async def health_startup(state: Annotated[State, Depends(current)]) -> Response:
+    """Whether the start is over: champions are loaded; it stays so.
+
+    Until then 503 with the reasons. What comes later is told by `/health/ready`.
+    """
+    reasons = [] if state.started() else list(state.ready())
+    return JSONResponse(
+        {"started": not reasons, "reasons": reasons},
+        status_code=503 if reasons else 200,
+    )
+
+
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(state: Annotated[State, Depends(current)]) -> Response:
     """Say what the process counts, as Prometheus reads it."""

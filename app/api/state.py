@@ -30,6 +30,8 @@ class State:
     ----------
     ready : callable
         Returns each reason why this process must not get traffic; empty when it may.
+    started : callable
+        Whether the start is over; once it is, it stays so.
     started_at : datetime, aware, UTC
     allowance : Allowance or None
         How much one key may ask; None: as much as it likes.
@@ -46,6 +48,7 @@ class State:
     artefacts: Artefacts
     registry: CollectorRegistry
     ready: Callable[[], Iterable[str]]
+    started: Callable[[], bool]
     started_at: datetime
     keys: KeyRing
     load: Load

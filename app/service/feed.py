@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Histogram
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.service.hub import Hub, Message
@@ -36,11 +38,13 @@ class Feed:
         database_url: str,
         hub: Hub,
         on_owner: Callable[[str, int], None],
+        published: Histogram | None = None,
     ) -> None:
         self._engine = engine
         self._url = database_url
         self._hub = hub
         self._on_owner = on_owner
+        self._published = published
         self._position: int | None = None
 
     async def run(self) -> None:
@@ -75,5 +79,8 @@ class Feed:
             for row in rows:
                 self._position = row.position
                 self._hub.publish(Message("event", row, row.position))
+                if self._published is not None:
+                    age = datetime.now(UTC) - row.created_at
+                    self._published.observe(max(0.0, age.total_seconds()))
             if len(rows) < PAGE:
                 return

@@ -72,6 +72,7 @@ class LiveStream:
         self._sink: Sink | None = sink
         self._told = row.watermark
         self._events: list[Event] = []
+        self._found_at: dict[UUID, float] = {}
         self._predictions: list[tuple[UUID, Prediction]] = []
         self._recorded: list[Readings] = []
         self._gaps: list[Gap] = []
@@ -264,6 +265,9 @@ class LiveStream:
 
     def _ended(self, event: Event) -> Answer | None:
         self._events.append(event)
+        self._found_at[event.id] = time.monotonic()
+        late = max(0.0, time.time() - event.offset.timestamp())
+        self._shared.metrics.event_late_seconds.observe(late)
         self._shared.metrics.events_detected.labels(event.profile).inc()
         prediction = self._classify(event.window, event.pre_roll, event.post_roll)
         if prediction is None:
@@ -368,6 +372,10 @@ class LiveStream:
     def committed(self, watermark: int, events: Sequence[Event]) -> None:
         """Pass on what is durable."""
         self.watermark = watermark
+        durable = self._shared.metrics.event_durable_seconds
+        now = time.monotonic()
+        for event in events:
+            durable.observe(now - self._found_at.pop(event.id, now))
         self._settled = self._in_flight
         stream = self._stream
         self._follow()

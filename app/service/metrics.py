@@ -15,6 +15,8 @@ from app.service.gauges import ModelGauges
 
 LATENCY_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 
+LAG_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600, 3600)
+
 
 class Processor(Collector):
     """The processor time of this process, looked up when somebody asks.
@@ -58,6 +60,24 @@ class Metrics:
         self.gaps = Counter("onset_gaps", "Gaps in streams", registry=r)
         self.events_detected = Counter(
             "onset_events_detected", "Events out of detectors", ["profile"], registry=r
+        )
+        self.event_late_seconds = Histogram(
+            "onset_event_late_seconds",
+            "Age of an event's end when it was found, by its device's clock",
+            buckets=LAG_SECONDS,
+            registry=r,
+        )
+        self.event_durable_seconds = Histogram(
+            "onset_event_durable_seconds",
+            "From an event's prediction to the event's being durable",
+            buckets=LAG_SECONDS,
+            registry=r,
+        )
+        self.event_published_seconds = Histogram(
+            "onset_event_published_seconds",
+            "From an event's row to the readers of this process, by two clocks",
+            buckets=LAG_SECONDS,
+            registry=r,
         )
         self.events_stored = Counter(
             "onset_events_stored", "Events made durable", registry=r

@@ -47,6 +47,7 @@ def state(engine: AsyncEngine, tmp_path: Path) -> State:
         artefacts=artefacts,
         registry=CollectorRegistry(),
         ready=lambda: [],
+        started=lambda: True,
         started_at=datetime.now(UTC),
         keys=KeyRing(engine),
         load=Load(Metrics(), 1.0),

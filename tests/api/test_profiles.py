@@ -186,6 +186,12 @@ async def test_ready_names_each_reason(client: httpx.AsyncClient, state: State) 
     answer = await client.get("/health/ready")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["database: away"]
+    started = await client.get("/health/startup")
+    assert started.json() == {"started": True, "reasons": []}
+    object.__setattr__(state, "started", lambda: False)
+    starting = await client.get("/health/startup")
+    assert (starting.status_code, starting.json()["started"]) == (503, False)
+    assert starting.json()["reasons"] == ["database: away"]
 
 
 async def test_page_and_descriptions_are_open(client: httpx.AsyncClient) -> None:

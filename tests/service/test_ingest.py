@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,7 @@ from app.domain import (
 from app.service.commit import GroupCommit, Pace
 from app.service.connection import Connection
 from app.service.detectors import Detectors
+from app.service.feed import Feed
 from app.service.hub import Hub
 from app.service.ingest import Ingest
 from app.service.live import LiveStream
@@ -55,7 +57,7 @@ PROFILE = Profile(
 
 
 class NoModels:
-    def model(self, profile: str) -> None:
+    def model(self, profile: str, device: str | None = None) -> None:
         return None
 
 
@@ -181,6 +183,38 @@ async def test_readings_cost_no_query_each(service: Service):
     assert len(asked) <= 6 * (commits(service) - before)
     assert len(asked) < 300 / 2
     assert not [one for one in asked if "FROM profiles" in one or "FROM devices" in one]
+
+
+async def test_how_fresh_events_are_is_counted(service: Service, database_url: str):
+    def seen(stage: str, what: str) -> float:
+        name = f"onset_event_{stage}_seconds_{what}"
+        value = service.metrics.registry.get_sample_value(name)
+        assert value is not None
+        return value
+
+    published = service.metrics.event_published_seconds
+    feed = Feed(service.engine, database_url, Hub(), lambda *_: None, published)
+    task = asyncio.create_task(feed.run())
+    async with asyncio.timeout(5):
+        while feed._position is None:  # noqa: ASYNC110 - it has begun to follow
+            await asyncio.sleep(0.01)
+    line = await service.connect()
+    await line.say(type="hello", boot="b1")
+    values, begun = signal(), time.time() - 3600
+    for at in range(0, 3000, 100):
+        rows = values[at : at + 100].tolist()
+        said = {"seq": at + 1, "time": begun + at / 50, "values": rows}
+        await line.say(type="readings", **said)
+    await service.commit.drained()
+    stored = len(await found(service))
+    async with asyncio.timeout(5):
+        while seen("published", "count") < stored:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    assert seen("late", "count") == seen("durable", "count") == stored > 0
+    assert 3500 < seen("late", "sum") / stored < 3600 + 5
+    assert 0 < seen("durable", "sum") / stored < 5
+    assert 0 <= seen("published", "sum") / stored < 5
 
 
 def commits(service: Service) -> float:
