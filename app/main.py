@@ -173,6 +173,8 @@ def _build(
     def swapped(model: Model) -> None:
         data = {"profile": model.profile, "version": model.version, "served": True}
         hub.publish(Message("model", data))
+        serves = champions.version(model.profile)
+        metrics.serving.labels(model.profile).set(serves or 0)
 
     champions = Champions(
         engine,

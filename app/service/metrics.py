@@ -111,6 +111,12 @@ class Metrics:
             ["what"],
             registry=r,
         )
+        self.serving = Gauge(
+            "onset_serving_model_version",
+            "Champion of a profile that this process serves",
+            ["profile"],
+            registry=r,
+        )
         self.commits = Counter("onset_commits", "Group commits", registry=r)
         self.commit_retries = Counter(
             "onset_commit_retries", "Group commits that had to be redone", registry=r

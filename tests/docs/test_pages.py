@@ -1,10 +1,12 @@
 """What the documentation names exists."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from app.cli import COMMANDS
 from tests.docs.pages import CHECKOUT, PAGES
 
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
@@ -18,6 +20,30 @@ LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 def test_makefile_has_the_targets_that_were_promised() -> None:
     assert CONTRACT <= TARGETS
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [
+        ("run", "up"),
+        ("predict", "serve"),
+        ("training", "trainer"),
+        ("producers", "simulate"),
+        ("simulate", "simulate"),
+        ("migrate", "db upgrade"),
+    ],
+)
+def test_targets_do_what_commands_of_that_name_do(target: str, command: str) -> None:
+    done = subprocess.run(
+        ["make", "-n", "-o", ".venv/.installed-dev", target, "ARGS=--flag"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.strip().splitlines()[-1].split()
+    assert said == [".venv/bin/onset", *command.split(), "--flag"]
+    assert command.split()[0] in COMMANDS
 
 
 def test_every_target_is_in_the_help_of_make() -> None:

@@ -105,3 +105,23 @@ def test_every_event_is_asked_about_once_and_the_order_is_the_same_each_time():
 def test_events_that_are_all_the_same_are_ranked_all_the_same():
     events = [waiting(n, place=(1.0, 1.0)) for n in range(5)]
     assert len(rank(events, {}, 5, NOW)) == 5
+
+
+def test_accuracy_on_the_audit_slice_is_that_of_all_events_and_elsewhere_it_is_not():
+    """E-04.  What the queue asks first is what the model finds hard."""
+    rng = np.random.default_rng(0)
+    audit, hard, all_of_them = [], [], []
+    for part in range(8):
+        sure = rng.uniform(0.5, 1.0, 500)
+        right = rng.uniform(size=500) < sure
+        events = [waiting(500 * part + n, (sure[n], 1 - sure[n])) for n in range(500)]
+        picks = rank(events, {"a": 10, "b": 10}, 200, NOW)
+        of = {event.event: bool(r) for event, r in zip(events, right, strict=True)}
+        audit += [of[pick.event] for pick in picks if pick.audit]
+        hard += [of[pick.event] for pick in picks if not pick.audit]
+        all_of_them += [*of.values()]
+    truth = np.mean(all_of_them)
+    error = np.sqrt(truth * (1 - truth) / len(audit))
+    assert len(audit) >= 150
+    assert abs(np.mean(audit) - truth) < 2.5 * error
+    assert np.mean(hard) < truth - 0.05

@@ -111,6 +111,9 @@ async def test_after_a_rollback_the_former_version_answers_and_history_tells(
         answer = await api.rollback(NAME, "just to see")
         assert (answer["version"], answer["previous"]) == (first, second)
         await served(api, PLUG, first)
+        async with httpx.AsyncClient(base_url=service.url, headers=ACCESS) as client:
+            counted = (await client.get("/metrics")).text
+        assert f'onset_serving_model_version{{profile="{NAME}"}} {first}.0' in counted
         await send(line, plug, 2, 3)
         events = sorted([e async for e in streamed(api)], key=itemgetter("onset_seq"))
         history = sorted((await api.history(NAME))["items"], key=itemgetter("at"))

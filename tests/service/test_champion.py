@@ -157,3 +157,20 @@ async def test_a_running_process_hears_of_a_promotion_at_once(
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_all_processes_come_to_serve_the_same_version(
+    engine: AsyncEngine, artefacts: Artefacts, database_url: str
+):
+    await put_profile(engine, profile_of())
+    processes = [Champions(engine, artefacts, poll_seconds=60) for _ in range(3)]
+    tasks = [asyncio.create_task(one.run(database_url)) for one in processes]
+    former: int | None = None
+    for tag in ("v1", "v2", "v3"):
+        former = await add_version(engine, artefacts, tag, promote_from=former)
+        async with asyncio.timeout(10):
+            while {one.version("arm") for one in processes} != {former}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
