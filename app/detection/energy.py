@@ -31,6 +31,7 @@ from app.detection.energy_block import (
     SCALARS,
     TICK,
     TICKS,
+    WANDER,
     close_block,
     out_of_memory,
 )
@@ -103,7 +104,7 @@ def energy(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     floor = readings(stuck.FLOOR_SECONDS, rate_hz, stuck.FLOOR_READINGS)
     plan = Plan(
         magic=b"ENGY",
-        version=4,
+        version=5,
         step=step,
         flush=flush,
         params=np.array(
@@ -155,8 +156,9 @@ def step(values: FloatArray, memory: int) -> int:
                 limits[BLOCK],
                 per_channel[baseline.FIRST],
                 per_channel[baseline.TOTAL],
+                per_channel[baseline.SQUARES],
                 slots,
-                floats[MEMORY:SCALARS],
+                floats[MEMORY:WANDER],
                 per_channel[REMEMBERED:],
                 faults,
             )

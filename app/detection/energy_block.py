@@ -7,7 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from app.detection import baseline, restless, stuck, trigger
+from app.detection import baseline, looks, restless, stuck, trigger
+from app.detection.detector import TRIGGER
 from app.domain import Float32Array, FloatArray
 from app.domain.compiled import compiled
 
@@ -24,7 +25,9 @@ PEAK, SUM, SCORE, LEVEL = range(baseline.SCALARS, baseline.SCALARS + 4)
 PARAMS = baseline.SCALARS + 4
 # then those of `restless`
 MEMORY = PARAMS + 4
-SCALARS = MEMORY + restless.SCALARS
+# then how much more than white noise the means of blocks move (`looks`)
+WANDER = MEMORY + restless.SCALARS
+SCALARS = WANDER + 1
 # floats: rows of a value a channel, behind the mean: the baseline's, then `stuck`'s,
 # then those of `restless`
 FAULTS = baseline.ROWS
@@ -48,7 +51,7 @@ def close_block(
     `white` is the relative spread of the level of one channel in white noise.
     """
     slots = ints[LONG:INTS]
-    own = floats[MEMORY:SCALARS]
+    own = floats[MEMORY:WANDER]
     rows = ring.reshape(ring.size // baseline.BLOCKS, baseline.BLOCKS)
     size = ints[baseline.IN_BLOCK]
     level = max(floats[baseline.LEVELS] / size, restless.SILENCE)
@@ -56,28 +59,41 @@ def close_block(
     swallowed = ints[baseline.IN_EVENT] > baseline.LEARNT
     learnt = not (swallowed and baseline.in_event(ints))
     if learnt:
+        hurry = ints[TRIGGER + trigger.PHASE] == trigger.OPEN and (
+            not baseline.in_event(ints)
+        )
         restless.learn(
             size,
+            hurry,
             per_channel[baseline.FIRST],
             per_channel[baseline.TOTAL],
             slots,
             per_channel[REMEMBERED:],
             per_channel[FAULTS:REMEMBERED],
         )
-    for_living(params, living, floats)
     leave_out(size, per_channel)
+    wander(size, ints, floats, per_channel, rows)
+    for_living(params, living, size, ints, floats)
     baseline.close_block(floats[PARAMS:MEMORY], ints, floats, per_channel, ring)
     restless.begin_block(limits[BLOCK], slots, per_channel[REMEMBERED:])
     known = min(ints[baseline.BLOCKS_SEEN], baseline.BLOCKS)
     if known >= baseline.ENOUGH:
         low = baseline.low_level(known, rows)
         if learnt:
-            pace = max(restless.PACE, 1.0 / (slots[restless.BLOCKS] + 2))
+            above = math.log(level / low)
+            own[restless.CROSSED_LEVEL] = restless.crossed(
+                above - own[restless.USUAL_LEVEL],
+                own[restless.CROSSED_LEVEL],
+                slots[restless.BLOCKS],
+            )
             own[restless.USUAL_LEVEL], own[restless.SPREAD_LEVEL] = restless.follow(
-                math.log(level / low),
-                pace,
+                above,
+                restless.pace(
+                    own[restless.CROSSED_LEVEL], slots[restless.BLOCKS], hurry
+                ),
                 own[restless.USUAL_LEVEL],
                 own[restless.SPREAD_LEVEL],
+                True,
             )
         if ints[baseline.RECENT_SEEN] >= baseline.BLOCKS:
             spread = white / math.sqrt(max(living, 1))
@@ -112,13 +128,47 @@ def out_of_memory(floats: FloatArray) -> None:
 
 
 @compiled
-def for_living(params: FloatArray, living: int, floats: FloatArray) -> None:
+def wander(
+    size: int,
+    ints: NDArray[Any],
+    floats: FloatArray,
+    per_channel: FloatArray,
+    rows: Float32Array,
+) -> None:
+    """Follow how the means of channels move from one block to the next."""
+    seen = ints[baseline.BLOCKS_SEEN]
+    if seen == 0:
+        return
+    at = (seen - 1) % baseline.BLOCKS
+    total = 0.0
+    for c in range(per_channel.shape[1]):
+        shift = per_channel[baseline.TOTAL, c] / size
+        mean = per_channel[baseline.FIRST, c] + shift
+        variance = max(per_channel[baseline.SQUARES, c] / size - shift * shift, 0.0)
+        total += looks.wander(
+            mean - rows[baseline.RING_ROWS + 2 * c, at],
+            variance + rows[baseline.RING_ROWS + 2 * c + 1, at],
+            size,
+        )
+    newest = 1.0 / min(seen, baseline.BLOCKS)
+    floats[WANDER] += (total / per_channel.shape[1] - floats[WANDER]) * newest
+
+
+@compiled
+def for_living(
+    params: FloatArray, living: int, size: int, ints: NDArray[Any], floats: FloatArray
+) -> None:
     """Write the params of the baseline for the channels that are not left out."""
     # of the mean over channels, were their noise independent
     spread = baseline.NOISE_SPREAD / math.sqrt(max(living, 1))
+    known = min(ints[baseline.BLOCKS_SEEN] + 1, baseline.BLOCKS)
+    seen = known * size / max(floats[WANDER], 1.0)
     for k in range(4):
-        factor = k in (baseline.ON, baseline.OFF)
-        floats[PARAMS + k] = 1.0 + params[k] * spread if factor else params[k]
+        floats[PARAMS + k] = params[k]
+    floats[PARAMS + baseline.ON] *= spread * looks.caution(seen)
+    floats[PARAMS + baseline.ON] += 1.0
+    floats[PARAMS + baseline.OFF] *= spread
+    floats[PARAMS + baseline.OFF] += 1.0
 
 
 @compiled

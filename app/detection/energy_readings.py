@@ -122,7 +122,7 @@ def look(
     out: FloatArray,
     found: int,
 ) -> int:
-    """Smooth what `add_up` gave and look for spans; count these with `found`."""
+    """Smooth what `add_up` gave, look for spans, and count these with `found`."""
     slots = ints[TRIGGER:OWN]
     peak = floats[PEAK : PEAK + 1]
     tick = limits[TICK]

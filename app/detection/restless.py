@@ -8,7 +8,8 @@ wanders, or all of it is activity of some kind.
 
 There an event is what is out of the stream's own long memory: in its level, or in what
 one channel is on average for the length of a block.  Median and deviation of both are
-followed by small steps up or down, which no event can rule.
+followed by small steps up or down, which no event can rule.  What wanders slowly is
+remembered for longer, until the memory holds as many independent looks (`looks`).
 
 References
 ----------
@@ -23,7 +24,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from app.detection import stuck
+from app.detection import looks, stuck
 from app.domain import Float32Array, FloatArray
 from app.domain.compiled import compiled
 
@@ -39,8 +40,17 @@ WIDER = 1.5
 """Times as wide as of white noise, the lowest step of a restless stream is at least."""
 SURE = 60
 """Blocks more that say restless than quiet, until the stream is taken to be so."""
+SUREST = 240
+"""Blocks, at most, that this goes up to, and so many it takes to be quiet again."""
 PACE = 0.01
-"""Relative size of a step, hence about 1 / PACE blocks are remembered."""
+"""Relative size of a step, hence about 1 / PACE blocks are remembered if these are
+independent looks."""
+SLOWEST = 2e-4
+"""Relative size of a step, at least."""
+SHARE = 0.1
+"""Of what has been seen, is remembered at most (but 1 / PACE blocks at any time)."""
+COUNTED = 0.002
+"""Of the share of crossings, at least so much is made of the newest block."""
 DEVIATION = 1.4826
 """Standard deviation of normal values, in medians of their absolute deviation."""
 FADE = 0.125
@@ -59,10 +69,10 @@ RESTLESS, BELIEF, BLOCKS, PARTS_SEEN, BEGIN, END = range(6)
 INTS = 6
 # floats: of the logarithm of the level over the low one; then how far out it is now, 1
 # where an event begins, and the same as a level
-USUAL_LEVEL, SPREAD_LEVEL, OUT, AWAY = range(4)
-SCALARS = 4
+USUAL_LEVEL, SPREAD_LEVEL, CROSSED_LEVEL, OUT, AWAY = range(5)
+SCALARS = 5
 # floats: rows of a value a channel
-USUAL, SPREAD, CHANCE, BEFORE, MEANS = range(5)
+USUAL, SPREAD, CROSSED, CHANCE, BEFORE, MEANS = range(6)
 ROWS = MEANS + PARTS
 
 
@@ -81,6 +91,7 @@ def close_part(
     block: int,
     first: FloatArray,
     total: FloatArray,
+    squares: FloatArray,
     slots: NDArray[Any],
     own: FloatArray,
     rows: FloatArray,
@@ -91,7 +102,8 @@ def close_part(
     Parameters
     ----------
     on : deviations that are an event
-    first, total : (n_channels,) first values of the block, sums relative to these
+    first, total, squares : (n_channels,)
+        First values of the block, sums and sums of squares relative to these.
     """
     size = slots[END] - slots[BEGIN]
     at = MEANS + slots[PARTS_SEEN] % PARTS
@@ -106,7 +118,11 @@ def close_part(
             mean += rows[k, c]
         mean /= PARTS
         spread = DEVIATION * rows[SPREAD, c]
-        spread = math.sqrt(spread * spread + rows[CHANCE, c])
+        # louder than usual, its mean is left to chance more than usual
+        shift = total[c] / slots[END]
+        variance = squares[c] / slots[END] - shift * shift
+        chance = max(rows[CHANCE, c], variance / block)
+        spread = math.sqrt(spread * spread + chance)
         spread = max(spread, RESOLUTION * abs(mean), SILENCE)
         furthest = max(furthest, abs(mean - rows[USUAL, c]) / spread)
     own[OUT] = furthest / on
@@ -128,9 +144,12 @@ def as_level(out: float, on: float, off: float) -> float:
 
 @compiled
 def follow(
-    value: float, pace: float, usual: float, spread: float
+    value: float, pace: float, usual: float, spread: float, above: bool
 ) -> tuple[float, float]:
-    """Move a median, and that of the absolute deviation, one step to a value."""
+    """Move a median, and that of the absolute deviation, one step to a value.
+
+    `above`: only of what lies above it, where the tail is that an event must exceed.
+    """
     away = value - usual
     if spread == 0.0:
         return usual, abs(away)
@@ -138,12 +157,41 @@ def follow(
     wider = abs(away) > spread
     usual += step if away > 0.0 else -step
     factor = 1.0 + 2.0 * pace
+    if above and away < 0.0:
+        return usual, spread
     return usual, spread * factor if wider else spread / factor
+
+
+@compiled
+def crossed(away: float, before: float, blocks: int) -> float:
+    """Follow the share of values that cross to the other side of the median.
+
+    Its sign says on which side the last one was.
+    """
+    share = abs(before) if before != 0.0 else looks.CROSSINGS
+    crosses = (away > 0.0) != (before > 0.0)
+    share += (int(crosses) - share) * max(COUNTED, 1.0 / (blocks + 2))
+    share = max(share, looks.SMALLEST)
+    return share if away > 0.0 else -share
+
+
+@compiled
+def pace(crossings: float, blocks: int, hurry: bool) -> float:
+    """Give the relative size of a step, from the share of crossings.
+
+    `hurry`: what is seen now has become normal, and is to be learnt.
+    """
+    slow = PACE
+    if not hurry:
+        slow = max(PACE * looks.looks_a_value(abs(crossings)), SLOWEST)
+    seen = blocks + 2
+    return max(slow, min(PACE, 1.0 / (SHARE * seen)), 1.0 / seen)
 
 
 @compiled
 def learn(
     size: int,
+    hurry: bool,
     first: FloatArray,
     total: FloatArray,
     slots: NDArray[Any],
@@ -155,7 +203,6 @@ def learn(
     Of a mean, that much is chance as its parts jump from one to the next: a slope is
     not chance, nor what fades within a part.
     """
-    pace = max(PACE, 1.0 / (slots[BLOCKS] + 2))
     newest = slots[PARTS_SEEN] + PARTS - 1
     for c in range(first.size):
         if stuck.is_out(c, faults):
@@ -172,8 +219,12 @@ def learn(
             chance = jumps / (2.0 * PARTS * (PARTS - 1.0))
             fade = FADE if slots[PARTS_SEEN] >= 2 * PARTS else 1.0
             rows[CHANCE, c] += (chance - rows[CHANCE, c]) * fade
+        rows[CROSSED, c] = crossed(
+            mean - rows[USUAL, c], rows[CROSSED, c], slots[BLOCKS]
+        )
+        step = pace(rows[CROSSED, c], slots[BLOCKS], hurry)
         rows[USUAL, c], rows[SPREAD, c] = follow(
-            mean, pace, rows[USUAL, c], rows[SPREAD, c]
+            mean, step, rows[USUAL, c], rows[SPREAD, c], False
         )
 
 
@@ -190,7 +241,7 @@ def judge(ordered: Float32Array, white: float, slots: NDArray[Any]) -> None:
     step = low - lowest
     one_heap = high - low < HEAPS * ONE_HEAP * step
     if one_heap and step > WIDER * STEP * white:
-        slots[BELIEF] = min(slots[BELIEF] + 1, 2 * SURE)
+        slots[BELIEF] = min(slots[BELIEF] + 1, SUREST)
     else:
         slots[BELIEF] = max(slots[BELIEF] - 1, 0)
     if slots[BELIEF] == 0:

@@ -1,6 +1,6 @@
 """False events a day on streams in which nothing happens.
 
-    python -m benchmarks.detection.noise [--hours 24] [--kind energy]
+    python -m benchmarks.detection.noise [--hours 24] [--seeds 2] [--kind energy]
 
 Seeded; 50 readings a second, as in the product's `Stream` but without its windows.
 """
@@ -8,6 +8,7 @@ Seeded; 50 readings a second, as in the product's `Stream` but without its windo
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 
 import numpy as np
@@ -59,21 +60,24 @@ def main(arguments=None):
     """Print false events a day, one line a kind of noise."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--seeds", type=int, default=1, help="days, each its own noise")
     parser.add_argument("--kind", default="energy")
     chosen = parser.parse_args(arguments)
     n = int(chosen.hours * 3600 * RATE_HZ)
     found = {}
-    for n_channels in CHANNELS:
-        for name, values in streams(n, n_channels, seed=1):
+    for n_channels, seed in itertools.product(CHANNELS, range(1, chosen.seeds + 1)):
+        for name, values in streams(n, n_channels, seed):
             detector = build({"kind": chosen.kind}, RATE_HZ, n_channels)
             spans = detector.update(values)
             if chosen.kind == "regimes":
                 # always in a regime: changes are what nothing should make
                 spans = [s for s in spans if not s.truncated]
-            found.setdefault(name, []).append(len(spans) * 24 / chosen.hours)
+            days = chosen.hours * chosen.seeds / 24
+            row = found.setdefault(name, dict.fromkeys(CHANNELS, 0.0))
+            row[n_channels] += len(spans) / days
     print(f"{'false events a day':30}" + "".join(f"{c:>4} ch" for c in CHANNELS))
     for name, counts in found.items():
-        print(f"{name:30}" + "".join(f"{c:7.0f}" for c in counts))
+        print(f"{name:30}" + "".join(f"{c:7.1f}" for c in counts.values()))
     return 0
 
 

@@ -24,20 +24,33 @@ def found(values):
 
 @pytest.mark.parametrize("n_channels", [1, 6])
 @pytest.mark.parametrize("seconds_long", [0.4, 2.0, 20.0])
-def test_noise_that_wanders_has_few_events_after_the_first_minutes(
-    seconds_long, n_channels
-):
+def test_noise_that_wanders_has_one_event_at_most(seconds_long, n_channels):
     n = int(4 * 3600 * RATE_HZ)
     spans = found(wandering(seconds_long, n, n_channels))
-    settled = [span for span in spans if span.onset > 300 * RATE_HZ]
-    assert len(settled) <= 2
+    assert len(spans) <= 1
 
 
 def test_loudness_that_wanders_has_few_events():
     n = int(4 * 3600 * RATE_HZ)
     loudness = np.exp(0.5 * wandering(10.0, n, 1, seed=4))
     white = np.random.default_rng(5).normal(0, 1, (n, 6))
-    assert len(found(white * loudness)) <= 5
+    assert len(found(white * loudness)) <= 1
+
+
+@pytest.mark.parametrize("n_channels", [1, 6])
+def test_hum_that_folds_to_a_slow_wave_has_one_event_at_most(n_channels):
+    n = int(4 * 3600 * RATE_HZ)
+    white = np.random.default_rng(8).normal(0, 1, (n, n_channels))
+    hum = np.sin(2 * np.pi * 49.7 / RATE_HZ * np.arange(n))[:, None]
+    assert len(found(white + 2 * hum)) <= 1
+
+
+def test_a_level_that_stays_elsewhere_in_a_restless_stream_becomes_usual():
+    n = int(7200 * RATE_HZ)
+    values = wandering(1.0, n, 2, seed=9)
+    values[n // 2 :] += 30
+    spans = [span for span in found(values) if span.onset >= n // 2 - RATE_HZ]
+    assert 1 <= len(spans) <= 3
 
 
 def test_what_stands_out_of_a_stream_that_is_never_quiet_is_found():
@@ -91,7 +104,9 @@ def test_median_and_deviation_are_followed_in_spite_of_a_third_of_outliers():
     kept = []
     for k in range(4000):
         value = 50.0 if rng.random() < 0.3 else rng.normal(5, 2)
-        usual, spread = restless.follow(value, max(0.01, 1 / (k + 2)), usual, spread)
+        usual, spread = restless.follow(
+            value, max(0.01, 1 / (k + 2)), usual, spread, False
+        )
         kept.append((usual, spread))
     middle, deviation = np.median(kept[1000:], axis=0)
     # the 71st percentile of what is normal, for a median of all
