@@ -90,6 +90,7 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/jobs/{job_id}"): OPERATOR,
     ("GET", "/models"): VIEWER,
     ("GET", "/models/{version}"): VIEWER,
+    ("GET", "/models/{version}/bundle"): OPERATOR,
     ("POST", "/models/import"): Rule(Role.OPERATOR, max_body_bytes=MODEL_BYTES),
     ("POST", "/models/{version}/promote"): OPERATOR,
     ("GET", "/models/{version}/report"): VIEWER,

@@ -32,6 +32,8 @@ COMMANDS = {
     "promote": "app.cli.models:promote",
     "rollback": "app.cli.models:rollback",
     "report": "app.cli.models:report",
+    "bundle": "app.cli.bundles:bundle",
+    "offline": "app.cli.bundles:offline",
     "detectors": "app.cli.detectors:detectors",
     "near-misses": "app.cli.detectors:near_misses",
     "replay": "app.cli.replay:replay",

@@ -1,0 +1,130 @@
+"""`onset bundle`, `offline`: a version in a file, and readings through that file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from app.cli import configuration
+from app.cli.options import AsJson, Url
+from app.cli.rest import Service
+from app.cli.tables import show
+from app.domain import Event, Prediction, Readings
+from app.errors import Unavailable
+from app.learning.bundle import Bundle, read
+from app.simulate.recording import Recording
+from app.simulate.recordings import read_folder
+
+AT_ONCE = 50_000
+
+
+def bundle(
+    version: Annotated[int, typer.Argument(help="Number of the model version.")],
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    detector: Annotated[
+        int | None, typer.Option(help="Detector version; default: what serves.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Write a model version with its detector into a file that runs by itself."""
+    service = Service.of(configuration.load(), url)
+    asked = {"detector_version": detector}
+    said = service.call("GET", f"/models/{version}/bundle", params=asked)
+    if file.exists():
+        raise Unavailable(f"{file} exists already; nothing was written")
+    file.write_bytes(msgspec.json.encode(said))
+    typer.echo(f"{file}: version {version}, detector {said['detector']['number']}")
+
+
+def offline(
+    file: Annotated[Path, typer.Argument(help="What `onset bundle` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="Recordings, Parquet or CSV.")],
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Add the windows found to this file, for `onset import`."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find and name the events of recordings, without a service or a database."""
+    whole = read(file.read_bytes())
+    names = [channel.name for channel in whole.profile.channels]
+    table = Table("device", "part", "onset", "offset", "label", "probability")
+    kept = 0
+    for recording in read_folder(folder, names):
+        for event, said in through(whole, recording):
+            if keep is not None:
+                with keep.open("ab") as lines:
+                    lines.write(_window(event) + b"\n")
+                kept += 1
+            if as_json:
+                typer.echo(_told(event, said))
+                continue
+            label = f"{said.label}?" if said.unknown else said.label
+            table.add_row(
+                event.device,
+                event.boot,
+                f"{event.onset:%F %T}",
+                f"{event.offset:%F %T}",
+                label,
+                f"{said.probability:.3f}",
+            )
+    if not as_json:
+        show(table)
+    if keep is not None:
+        typer.echo(f"{kept} windows kept in {keep}", err=True)
+
+
+def through(
+    whole: Bundle, recording: Recording
+) -> Iterator[tuple[Event, Prediction]]:
+    """Play a recording through a bundle: its events, each with its answer."""
+    stream = whole.stream(recording.device, recording.part or "1")
+    for at in range(0, len(recording.t), AT_ONCE):
+        rows = slice(at, at + AT_ONCE)
+        piece = Readings(at + 1, recording.values[rows], recording.t[rows])
+        for one in stream.receive(piece):
+            if isinstance(one, Event):
+                yield one, whole.classify(one)
+    for one in stream.close():
+        if isinstance(one, Event):
+            yield one, whole.classify(one)
+
+
+def _window(event: Event) -> bytes:
+    """Write a line that `POST /events/import` takes."""
+    return msgspec.json.encode(
+        {
+            "profile": event.profile,
+            "window": event.window.tolist(),
+            "device": event.device,
+            "onset": event.onset,
+            "pre_roll": event.pre_roll,
+            "post_roll": event.post_roll,
+        }
+    )
+
+
+def _told(event: Event, said: Prediction) -> str:
+    found = {
+        "event": event.id,
+        "device": event.device,
+        "boot": event.boot,
+        "onset_seq": event.onset_seq,
+        "offset_seq": event.offset_seq,
+        "onset": event.onset,
+        "offset": event.offset,
+        "flags": list(event.flags),
+    }
+    answer = {
+        "label": said.label,
+        "probability": said.probability,
+        "unknown": said.unknown,
+        "model_version": said.model_version,
+        "features_digest": said.features_digest,
+    }
+    return msgspec.json.encode(found | answer).decode()
