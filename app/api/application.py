@@ -16,6 +16,7 @@ from app import __version__
 from app.api import (
     alerts,
     batches,
+    bundles,
     classify,
     clusters,
     detector_jobs,
@@ -76,6 +77,7 @@ def routers() -> Sequence[APIRouter]:
         jobs.router,
         replay.router,
         shadow.router,
+        bundles.router,
         hindsight.router,
         verify.router,
         serving.router,

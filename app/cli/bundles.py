@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +10,14 @@ import typer
 from rich.table import Table
 
 from app.cli import configuration
+from app.cli.folder import played
 from app.cli.options import AsJson, Url
 from app.cli.rest import Service
 from app.cli.tables import show
-from app.domain import Event, Prediction, Readings
+from app.domain import Event, Prediction
 from app.errors import Unavailable
-from app.learning.bundle import Bundle, read
-from app.simulate.recording import Recording
+from app.learning.bundle import read
 from app.simulate.recordings import read_folder
-
-AT_ONCE = 50_000
 
 
 def bundle(
@@ -56,7 +53,9 @@ def offline(
     table = Table("device", "part", "onset", "offset", "label", "probability")
     kept = 0
     for recording in read_folder(folder, names):
-        for event, said in through(whole, recording):
+        stream = whole.stream(recording.device, recording.part)
+        for event in played(recording, stream):
+            said = whole.classify(event)
             if keep is not None:
                 with keep.open("ab") as lines:
                     lines.write(_window(event) + b"\n")
@@ -77,22 +76,6 @@ def offline(
         show(table)
     if keep is not None:
         typer.echo(f"{kept} windows kept in {keep}", err=True)
-
-
-def through(
-    whole: Bundle, recording: Recording
-) -> Iterator[tuple[Event, Prediction]]:
-    """Play a recording through a bundle: its events, each with its answer."""
-    stream = whole.stream(recording.device, recording.part or "1")
-    for at in range(0, len(recording.t), AT_ONCE):
-        rows = slice(at, at + AT_ONCE)
-        piece = Readings(at + 1, recording.values[rows], recording.t[rows])
-        for one in stream.receive(piece):
-            if isinstance(one, Event):
-                yield one, whole.classify(one)
-    for one in stream.close():
-        if isinstance(one, Event):
-            yield one, whole.classify(one)
 
 
 def _window(event: Event) -> bytes:

@@ -107,16 +107,21 @@ def _play(recording: Recording, sides: Sequence[Side]) -> _Told:
     return _Told(recording, found[0], found[1], true)
 
 
-def _answers(recording: Recording, profile: Profile, side: Side) -> list[Answered]:
-    version = DetectorVersion(0, profile.name, side.settings)
-    stream = Stream(profile, version, recording.device, recording.part)
+def played(recording: Recording, stream: Stream) -> list[Event]:
+    """Play a recording through a new stream, to its end; return the events."""
     said: list[Any] = []
     for at in range(0, len(recording.t), AT_ONCE):
         rows = slice(at, at + AT_ONCE)
         piece = Readings(at + 1, recording.values[rows], recording.t[rows])
         said += stream.receive(piece)
     said += stream.close()
-    events = [one for one in said if isinstance(one, Event)]
+    return [one for one in said if isinstance(one, Event)]
+
+
+def _answers(recording: Recording, profile: Profile, side: Side) -> list[Answered]:
+    version = DetectorVersion(0, profile.name, side.settings)
+    stream = Stream(profile, version, recording.device, recording.part)
+    events = played(recording, stream)
     labels = [None] * len(events) if side.name is None else side.name(events)
     return [
         Answered((one.onset_seq - 1, one.offset_seq - 1), label)

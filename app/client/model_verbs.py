@@ -36,6 +36,14 @@ class ModelVerbs:
         return Call("GET", place("models", version))
 
     @verb
+    def bundle(
+        self, version: int, *, detector_version: int | None = None
+    ) -> Call[dict[str, Any]]:
+        """Read a version with its detector and profile, to run without a service."""
+        asked = given(detector_version=detector_version)
+        return Call("GET", place("models", version, "bundle"), {"params": asked})
+
+    @verb
     def promote(
         self,
         version: int,
