@@ -47,6 +47,7 @@ def everything(database_url: str, tmp_path: Path) -> Iterator[Server]:
             process.terminate()
 
 
+@pytest.mark.timeout(400)
 def test_first_ten_minutes_can_be_done(everything: Server, tmp_path: Path) -> None:
     assert len(STEPS) == 9
     for block in STEPS:
