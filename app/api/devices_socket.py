@@ -172,33 +172,48 @@ class DeviceSocket(asyncio.Protocol):
                 self._hear(connection, message)
                 self.attend()
                 return
+        begun = reader.unfinished
         reader.feed(data)
         self._deadline.came(len(data))
-        self._work()
+        if not (begun and self._rejoin(reader)):
+            self._work()
 
     def attend(self) -> None:
         """Look whether to read, and whether readings may come the direct way."""
         self._watch()
-        connection, reader = self._connection, self._reader
-        if connection is None or reader is None or connection.live is None:
-            return
+        reader = self._reader
+        if reader is not None and self._reading and not reader.unfinished:
+            self._release()
+
+    def _release(self) -> bool:
+        """Let readings come the direct way, if they may."""
+        connection = self._connection
+        if connection is None or connection.live is None:
+            return False
         if self._lane is not None and self._lane.ready:
-            return
+            return True
         intake = connection.direct()
-        if (
-            intake is None
-            or self._blocked
-            or self._closing
-            or not self._reading
-            or reader.unfinished
-        ):
-            return
+        if intake is None or self._blocked or self._closing:
+            return False
         if self._lane is None:
             self._lane = self._sockets.fleet.join(
                 connection.live, connection, intake, self
             )
         self._counted += self._lane.counted()
         self._lane.release(self._sockets.per_second - self._counted)
+        return self._lane.ready
+
+    def _rejoin(self, reader: websocket.Reader) -> bool:
+        """Send what waited, and is whole now, the direct way; False if it may not.
+
+        A network cuts messages, and a full window stops in the middle of a read.
+        """
+        if self._lane is None or not reader.whole_frame or not self._release():
+            return False
+        self._deadline.stop()
+        self._lane.put(reader.take())
+        self._watch()
+        return True
 
     def eof_received(self) -> None:
         """Let the transport close itself."""
@@ -298,7 +313,8 @@ class DeviceSocket(asyncio.Protocol):
                 return
         elif connection.close is not None:
             self._cut_in(FAREWELL_SECONDS)
-        self._work()
+        if self._reader is None or not self._rejoin(self._reader):
+            self._work()
 
     def _farewell(self, code: int, reason: str) -> None:
         """Say why it ends; whoever does not answer is cut."""

@@ -101,6 +101,10 @@ class Fleet:
         if self._n_bytes > AT_ONCE_BYTES:
             self.turn()
 
+    def waits(self, row: int) -> bool:
+        """Whether bytes of a socket wait for the next turn."""
+        return row in self._rows
+
     def turn(self) -> None:
         """Take everything that has come."""
         if not self._rows:
@@ -262,7 +266,11 @@ class Lane:
             log.exception("socket_failed", device=self._live.device)
             self._connection.end(closes.FAILED, "a fault of the server")
         if due & one.REST:
-            self._shell.receive(chunk[outcome[one.USED] :])
+            rest = chunk[outcome[one.USED] :]
+            if self._fleet.waits(self.row):  # behind what the shell put back meanwhile
+                self.put(rest)
+            else:
+                self._shell.receive(rest)
         elif due & one.LOOK:
             self._shell.attend()
 

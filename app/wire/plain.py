@@ -65,16 +65,20 @@ def frame(
 
 @compiled
 def unmask(data: NDArray[Any], body: int, size: int, text: NDArray[Any]) -> None:
-    """Write a frame's body to the beginning of `text`, and `PAD` zeros behind it."""
-    a, b, c, d = data[body - 4], data[body - 3], data[body - 2], data[body - 1]
-    whole = size & ~3
-    for i in range(0, whole, 4):
-        text[i] = data[body + i] ^ a
-        text[i + 1] = data[body + i + 1] ^ b
-        text[i + 2] = data[body + i + 2] ^ c
-        text[i + 3] = data[body + i + 3] ^ d
-    for i in range(whole, size):
-        text[i] = data[body + i] ^ data[body - 4 + (i & 3)]
+    """Write a frame's body to the beginning of `text`, and `PAD` zeros behind it.
+
+    `text` is aligned, and four bytes are unmasked at a time (`values` of a block and
+    these assume a little-endian machine, as all do that numba compiles for).
+    """
+    mask = np.uint32(0)
+    for k in range(4):
+        mask |= np.uint32(data[body - 4 + k]) << np.uint32(8 * k)
+    begin = np.uint64(body)
+    for i in range(np.uint64(size)):  # unsigned, as in `numbers`: then it is one copy
+        text[i] = data[begin + i]
+    words = text[: (size + 3) // 4 * 4].view(np.uint32)
+    for i in range(np.uint64(words.size)):
+        words[i] ^= mask
     for i in range(size, size + PAD):
         text[i] = 0
 

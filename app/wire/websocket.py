@@ -116,6 +116,26 @@ class Reader:
             return apply_mask(data[at + 4 :], data[at : at + 4])
         return None
 
+    @property
+    def whole_frame(self) -> bool:
+        """Whether what has come begins with a whole short frame, and no message with it.
+
+        Short of 64 KiB; a message is under way while its last frame is missing.
+        """
+        buffer = self._buffer
+        if self._opcode or len(buffer) < 6:
+            return False
+        size, at = buffer[1] & 0x7F, 2
+        if size == 126:
+            size, at = int.from_bytes(buffer[2:4], "big"), 4
+        return size != 127 and len(buffer) >= at + 4 + size
+
+    def take(self) -> bytes:
+        """Give back all that came and was not read."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def feed(self, data: bytes) -> None:
         """Take bytes; `next` gives what they contain."""
         self._buffer += data

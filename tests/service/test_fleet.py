@@ -225,15 +225,15 @@ def frames(planted: Planted, protocol: str, rng: random.Random) -> Iterator[byte
 
 
 def chunks(said: Iterator[bytes], rng: random.Random) -> Iterator[bytes]:
-    """Cut frames as a network would: nearly always whole."""
+    """Cut frames and put them together, as a network does."""
     left = b""
     for one in said:
         left += one
-        if rng.random() < 0.05:
+        if rng.random() < 0.2:
             cut = rng.randrange(1, len(left))
             yield left[:cut]
             left = left[cut:]
-        if rng.random() < 0.9:
+        if rng.random() < 0.8:
             yield left
             left = b""
     if left:
@@ -268,15 +268,15 @@ async def play(
         transport.protocol.data_received(chunk)
         # one kind sees at once that the window is full, the other when the turn ends
         if rng.random() < 0.7 or place.sockets.window < 100:
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            for _ in range(10):  # what was cut takes a turn more each time
+                await asyncio.sleep(0)
             clock[0] += 0.05  # between two turns, as both kinds take their time
             if rng.random() < 0.3 or not transport.reading:
                 stored += place.make_durable()
                 await asyncio.sleep(0)
                 await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
     stored += place.make_durable()
     await asyncio.sleep(0)
     transport.protocol.connection_lost(None)
