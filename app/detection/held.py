@@ -13,6 +13,7 @@ from app.domain.compiled import compiled
 
 SMALLEST = 64
 """Rows to begin with: an idle stream should cost little."""
+NOWHERE: NDArray[np.int64] = np.empty(0, np.int64)
 START, END, FIRST = range(3)
 MARKS = 3
 
@@ -123,7 +124,10 @@ class HeldReadings:
     def jumps(self, first: int, last: int) -> NDArray[np.int64]:
         """Give the indices in ``[first, last)`` at which the clock jumped."""
         rows = slice(self.start + first - self.first, self.start + last - self.first)
-        return np.flatnonzero(self.jumped[rows]).astype(np.int64) + first
+        jumped = self.jumped[rows]
+        if True not in jumped.tobytes():  # nearly always, and ten times as quick
+            return NOWHERE
+        return np.flatnonzero(jumped).astype(np.int64) + first
 
     def put(
         self, values: Float32Array, times: FloatArray, jumps: NDArray[np.int64]

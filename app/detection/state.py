@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 FORMAT = 1
 _HEADER = struct.Struct("<4sHHI")
+_IS_LITTLE = sys.byteorder == "little"
 _LENGTH = struct.Struct("<I")
 
 
@@ -18,9 +20,10 @@ def pack(magic: bytes, version: int, arrays: Sequence[NDArray[Any]]) -> bytes:
     """Write arrays (any shape and type) behind a header that says what they are."""
     parts = [_HEADER.pack(magic, FORMAT, version, len(arrays))]
     for array in arrays:
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        data = little.tobytes()
-        parts += [_LENGTH.pack(len(data)), data]
+        if not _IS_LITTLE:
+            array = array.astype(array.dtype.newbyteorder("<"))
+        data = array.tobytes()
+        parts += (_LENGTH.pack(len(data)), data)
     return b"".join(parts)
 
 

@@ -80,6 +80,8 @@ class LiveStream:
         self._provisional_step = max(
             1, round(shared.provisional_seconds * profile.rate_hz)
         )
+        self._keeps = row.held
+        self._count_readings = shared.metrics.readings.labels(profile.name).inc
         self.provisional_at = NEVER if stream.open_from() is None else 0
         """Number of the reading with which a provisional prediction is due."""
         self._careful_until = shared.suspects.until(device, boot)
@@ -326,12 +328,14 @@ class LiveStream:
         metrics = self._shared.metrics
         if self.lane is not None:
             self._received += self.lane.collect()
-        metrics.readings.labels(self.profile.name).inc(self._received)
+        self._count_readings(self._received)
         self._received = 0
-        missing = stream.missing
-        metrics.missing_values.inc(int(missing.sum()) - self._missing)
-        self._missing = int(missing.sum())
-        metrics.gaps.inc(len(gaps))
+        missing: list[int] = stream.missing.tolist()
+        if sum(missing) != self._missing:
+            metrics.missing_values.inc(sum(missing) - self._missing)
+            self._missing = sum(missing)
+        if gaps:
+            metrics.gaps.inc(len(gaps))
         commit = StreamCommit(
             device=self.device,
             boot=self.boot,
@@ -344,10 +348,12 @@ class LiveStream:
             predictions=tuple(self._predictions),
             readings=self._to_store(opened),
             keep_from=opened,
+            forget=self._keeps,
             gaps=gaps,
-            missing=tuple(int(n) for n in missing),
+            missing=tuple(missing),
             set_aside=tuple(self._set_aside),
         )
+        self._keeps = opened is not None
         self._dirty = False
         self._told = new
         self._in_flight = self._changes

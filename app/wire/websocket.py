@@ -118,9 +118,9 @@ class Reader:
 
     @property
     def whole_frame(self) -> bool:
-        """Whether what has come begins with a whole short frame, and no message with it.
+        """Whether what has come begins with a whole frame, within no longer message.
 
-        Short of 64 KiB; a message is under way while its last frame is missing.
+        Of frames shorter than 64 KiB.
         """
         buffer = self._buffer
         if self._opcode or len(buffer) < 6:

@@ -42,6 +42,7 @@ from app.store import (
     events,
     profiles,
     quarantine,
+    recordings,
     stream_list,
     streams,
 )
@@ -238,7 +239,11 @@ async def test_a_cut_in_the_middle_of_an_event_changes_nothing(service: Service)
         acked = line.connection._stream.watermark
         await line.stream(values[acked:cut], acked + 1, step=37)
         await service.commit.drained()
+        opened = line.connection._stream._stream.open_from()
         line.connection.leave()
+        async with service.engine.connect() as conn:
+            kept = await recordings.read(conn, "band-2", "cut")
+        assert [one.next_seq for one in kept] == [cut + 1] * (opened is not None)
     async with service.engine.connect() as conn:
         rows, _ = await events.list_(
             conn, events.EventFilter(device="band-2"), 100, None
