@@ -101,7 +101,7 @@ class Place:
 
     def __init__(self, profile: Profile, kind: type[Admitted], window: int) -> None:
         self.metrics, self.hub, self.commit = Metrics(), Hub(), Dirty()
-        champions = SimpleNamespace(model=lambda name: SimpleNamespace(version=1))
+        champions = SimpleNamespace(model=lambda name, device: SimpleNamespace(version=1))
         self.shared = Shared(champions, self.commit, self.hub, self.metrics, 0.1)
         self.profile, self.kind = profile, kind
         self.lives: list[LiveStream] = []
