@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import httpx
 import numpy as np
 
-from benchmarks.connections import Line, Tally
+from benchmarks.connections import Line, Tally, frame
 from benchmarks.place import KEY, Place
 
 CHANNELS = ("x", "y", "z")
@@ -67,6 +67,9 @@ class Socket(Line):
         if kind == 8:
             code = int.from_bytes(body[:2], "big")
             self.owner.ledger.closes[str(code)] += 1
+            if self.transport is not None:  # as RFC 6455 wants it
+                self.transport.write(frame(8, body[:2]))
+                self.transport.close()
             self.gone()
         elif kind == 9 and self.transport is not None:
             super().take(kind, body)

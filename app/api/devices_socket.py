@@ -270,7 +270,7 @@ class DeviceSocket(asyncio.Protocol):
                     self._farewell(received.code, "")
                     self._transport.close()
                     return
-                elif connection.close is None:
+                elif connection.close is None or connection.last_words:
                     self._hear(connection, received)
         except websocket.BadFrame as bad:
             if bad.code == closes.TOO_BIG:  # the one that a device can mend: say why
@@ -300,7 +300,12 @@ class DeviceSocket(asyncio.Protocol):
     def _flush(self) -> None:
         self._flushing = False
         connection = self._connection
-        if connection is None or self._closing:
+        if connection is None:
+            return
+        if self._closing:
+            connection.take()  # nothing may follow a close frame
+            if connection.last_words:
+                self._work()
             return
         if not self._blocked:
             frames = connection.take()

@@ -23,6 +23,10 @@ KEY_CHECK_SECONDS = 5.0
 """A revoked key's socket is closed within twice that."""
 
 
+LAST_WORDS_SECONDS = 1.5
+"""Which a closed device has to close, too; and which the last commit has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long a device may take, in seconds.
@@ -108,18 +112,31 @@ class Sockets:
             connection.end(closes.PAUSED, f"the device is paused: {why}")
 
     async def drain(self, seconds: float) -> None:
-        """Read no more, make everything durable, acknowledge it, close 1012."""
+        """Make everything durable, acknowledge it, close 1012, and take the last words.
+
+        What a device had on the line when it was closed is read until it closes, too,
+        and made durable: its next welcome says so, and it has nothing to send again.
+        """
         self.draining = True
         connections = list(self.open)
         if not connections:
             self.empty.set()
         for connection in connections:
             connection.pause()
+        durable = False
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds - LAST_WORDS_SECONDS):
                 await self.commit.drained()
-        for connection in connections:
-            connection.end(closes.RESTART, "the service restarts: come back")
+                durable = True
+        for connection in tuple(self.open):
+            if durable:
+                connection.restart()
+            else:  # the database is away: whatever came would be sent again anyway
+                connection.end(closes.RESTART, "the service restarts: come back")
         with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
                 await self.empty.wait()
+        if durable:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self.commit.drained()

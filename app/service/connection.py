@@ -81,6 +81,8 @@ class Connection:
         self._left = False
         self.close: Close | None = None
         """Set once the connection is to be closed, after the outbox."""
+        self.last_words = False
+        """Whether readings are still taken then, until the peer closes, too."""
 
     @property
     def streaming(self) -> bool:
@@ -95,7 +97,7 @@ class Connection:
     @property
     def full(self) -> bool:
         """Whether nothing more may be received now."""
-        return self.close is None and (
+        return (self.close is None or self.last_words) and (
             self._paused
             or self._opening is not None
             or len(self._outbox) >= OUTBOX_FRAMES
@@ -159,6 +161,16 @@ class Connection:
         """Close with one of the documented codes, once the outbox is sent."""
         closing = CLOSES[code]
         self._end(Close(code, closing.title, detail, closing.retry))
+
+    def restart(self) -> None:
+        """Close because the service restarts, and take what is still on the line.
+
+        Nobody hears of that here any more: the next welcome says how far it came.
+        """
+        if self.close is None and self.live is not None:
+            self.last_words = True
+            self._paused = False
+        self.end(closes.RESTART, "the service restarts: come back")
 
     def leave(self) -> None:
         """Forget the socket; what was received is still committed."""
@@ -237,6 +249,8 @@ class Connection:
             self.close = close
             if self.lane is not None:
                 self.lane.hold()
+        else:
+            self.last_words = False
         self._changed()
 
     # What ingest calls, as `Sink`.

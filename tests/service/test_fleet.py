@@ -101,7 +101,9 @@ class Place:
 
     def __init__(self, profile: Profile, kind: type[Admitted], window: int) -> None:
         self.metrics, self.hub, self.commit = Metrics(), Hub(), Dirty()
-        champions = SimpleNamespace(model=lambda name, device: SimpleNamespace(version=1))
+        champions = SimpleNamespace(
+            model=lambda name, device: SimpleNamespace(version=1)
+        )
         self.shared = Shared(champions, self.commit, self.hub, self.metrics, 0.1)
         self.profile, self.kind = profile, kind
         self.lives: list[LiveStream] = []
@@ -332,6 +334,7 @@ async def opened(place: Place) -> Transport:
 async def test_messages_that_are_taken_together_are_counted_too(clock):
     place = Place(PLAIN, Admitted, 4096)
     place.sockets.per_second = 100
+    place.fleet.warm()  # to load a kernel may take a second
     transport = await opened(place)
     for seq in range(1, 100):
         transport.protocol.data_received(one(seq))
@@ -377,3 +380,33 @@ async def test_a_socket_that_goes_leaves_what_it_sent_and_its_place(clock):
     assert not place.fleet.table.any()
     (stored,) = place.make_durable()
     assert stored[0] == 29
+
+
+async def test_what_is_on_the_line_when_the_service_restarts_is_made_durable(clock):
+    place = Place(PLAIN, Admitted, 4096)
+
+    async def drained() -> None:
+        place.make_durable()
+
+    place.commit.drained = drained
+    transport = await opened(place)
+    for seq in range(1, 11):
+        transport.protocol.data_received(one(seq))
+    draining = asyncio.create_task(place.sockets.drain(7.0))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert transport.said[-1].endswith(b"restart")
+    assert b'"ack":10' in transport.said[-2]
+    assert transport.reading
+    said = len(transport.said)
+    for seq in range(11, 21):
+        transport.protocol.data_received(one(seq))
+        await asyncio.sleep(0)
+    transport.protocol.data_received(b"\x88\x82" + KEY + bytes([3, 0xF4 ^ 1]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not transport.open
+    transport.protocol.connection_lost(None)
+    await draining
+    assert place.lives[0].watermark == 20
+    assert transport.said[said:] == []
