@@ -21,7 +21,7 @@ from app.learning.space import PREFIX
 MAX_BYTES = 256 * 1024 * 1024
 INPUT, OUTPUT = "features", "probabilities"
 
-_ARITHMETIC = ("Add", "Cast", "Clip", "Concat", "Div", "Identity", "Log")
+_ARITHMETIC = ("Add", "Cast", "Clip", "Concat", "Div", "Exp", "Identity", "Log")
 _PRODUCTS = ("MatMul", "Mul")
 _REDUCTIONS = ("ReduceSum", "Reshape", "Sigmoid", "Softmax", "Sub", "Sum")
 _TREES = ("ArrayFeatureExtractor", "TreeEnsembleClassifier", "TreeEnsembleRegressor")

@@ -46,6 +46,7 @@ ESTIMATORS: Mapping[str, EstimatorSpec] = {
         EstimatorSpec("logistic"),
         EstimatorSpec("lda"),
         EstimatorSpec("extra_trees"),
+        EstimatorSpec("svm", modes=False),
         EstimatorSpec("boosting", modes=False),
         EstimatorSpec("patterns", feature_set=features.CONVOLVED),
         EstimatorSpec("sgd", incremental=True),

@@ -31,6 +31,7 @@ from app.domain import Float32Array, FloatArray
 from app.learning.catalogue import EstimatorSpec
 from app.learning.dataset import Dataset
 from app.learning.ridge import SoftRidge
+from app.learning.svm import SoftSvm
 
 MAX_MODES = 128
 MIN_MODE_ROWS = 2
@@ -108,6 +109,10 @@ def _patterns(seed: int, weights: Weights) -> Any:
     return _linear(SoftRidge(weights))
 
 
+def _svm(seed: int, weights: Weights) -> Any:
+    return _linear(SoftSvm(weights))
+
+
 def _sgd(seed: int, weights: Weights) -> Any:
     return _linear(
         SGDClassifier(
@@ -167,6 +172,7 @@ _MAKERS: Mapping[str, Callable[[int, Weights], Any]] = {
     "logistic": _logistic,
     "lda": _lda,
     "extra_trees": _extra_trees,
+    "svm": _svm,
     "boosting": _boosting,
     "patterns": _patterns,
     "sgd": _sgd,

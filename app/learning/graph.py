@@ -22,12 +22,14 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
 from app.domain import FloatArray
 from app.errors import ArtefactError
 from app.learning.calibration import LEAST
 from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
+from app.learning.svm import SoftSvm
 
 INPUT, OUTPUT = "features", "probabilities"
 OPSET, ML_OPSET, IR_VERSION = 18, 3, 9
@@ -111,6 +113,8 @@ def sharpen(graph: Graph, said: str, sharpness: float) -> str:
 
 def _append_linear(graph: Graph, fitted: Pipeline) -> str:
     scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
+    if isinstance(linear, SoftSvm):
+        return _append_svm(graph, _standardised(graph, scale), linear)
     kinds = (LogisticRegression, LinearDiscriminantAnalysis, SGDClassifier, SoftRidge)
     if not isinstance(linear, kinds):
         raise ArtefactError(f"{type(linear).__name__} cannot be exported")
@@ -120,11 +124,7 @@ def _append_linear(graph: Graph, fitted: Pipeline) -> str:
         zero = -1.0 if squash else 0.0
         coef = np.concatenate((zero * coef, coef))
         intercept = np.concatenate((zero * intercept, intercept))
-    x = graph.node("Cast", INPUT, to=TensorProto.DOUBLE)
-    x = graph.node("Sub", x, graph.constant(scale.mean_))
-    x = graph.node("Div", x, graph.constant(scale.scale_))
-    limits = [graph.constant(np.array(v)) for v in (-CLIP, CLIP)]
-    x = graph.node("Clip", x, *limits)
+    x = _standardised(graph, scale)
     x = graph.node("MatMul", x, graph.constant(np.ascontiguousarray(coef.T)))
     x = graph.node("Add", x, graph.constant(intercept))
     if squash:
@@ -138,6 +138,32 @@ def _append_linear(graph: Graph, fitted: Pipeline) -> str:
         x = graph.node("Softmax", x, axis=1)
     classes = graph.modes.matrix()[linear.classes_.astype(int)]
     return graph.node("MatMul", x, graph.constant(classes))
+
+
+def _standardised(graph: Graph, scale: StandardScaler) -> str:
+    x = graph.node("Cast", INPUT, to=TensorProto.DOUBLE)
+    x = graph.node("Sub", x, graph.constant(scale.mean_))
+    x = graph.node("Div", x, graph.constant(scale.scale_))
+    limits = [graph.constant(np.array(v)) for v in (-CLIP, CLIP)]
+    return graph.node("Clip", x, *limits)
+
+
+def _append_svm(graph: Graph, x: str, fitted: SoftSvm) -> str:
+    """Add the exponent of -gamma (x - v)^2, taken apart, and what it decides."""
+    vectors = fitted.vectors_
+    twice = graph.constant(np.ascontiguousarray(2.0 * fitted.gamma_ * vectors.T))
+    sizes = graph.constant(-fitted.gamma_ * (vectors**2).sum(axis=1))
+    power = graph.node(
+        "ReduceSum", graph.node("Mul", x, x), graph.constant(np.array([1]))
+    )
+    power = graph.node("Mul", power, graph.constant(np.array(-fitted.gamma_)))
+    apart = graph.node("Add", graph.node("MatMul", x, twice), sizes)
+    near = graph.node("Exp", graph.node("Add", apart, power))
+    said = graph.node("MatMul", near, graph.constant(fitted.coef_))
+    said = graph.node("Add", said, graph.constant(fitted.intercept_))
+    classes = graph.modes.matrix()[fitted.classes_.astype(int)]
+    said = graph.node("Softmax", said, axis=1)
+    return graph.node("MatMul", said, graph.constant(classes))
 
 
 def _append_forest(graph: Graph, fitted: ExtraTreesClassifier) -> str:
