@@ -7,6 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from app.store import limited
 from app.store.tables import metadata
 
 LOCK = 0x6F6E7365_74000001
@@ -42,7 +43,13 @@ def run() -> None:
             connection.execute(
                 text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK}
             )
+            limited.remove(connection)
             context.run_migrations()
+            if (
+                context.get_context().get_current_revision()
+                == context.script.get_current_head()
+            ):
+                limited.install(connection)
 
 
 run()

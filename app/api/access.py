@@ -7,14 +7,16 @@ looked up, so a route that somebody forgets to add here answers 404 to everyone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.requests import HTTPConnection
 
+from app.api.limits import Limits, limits_of
 from app.api.state import State
 from app.domain import Role
+from app.domain.reach import EVERYTHING, Reach
 from app.errors import Forbidden, Unauthenticated
 from app.store.keys import Key
 
@@ -39,12 +41,15 @@ class Rule:
     shown_once : bool
         The answer holds a secret: it is never stored, nor given again to a repeated
         ``Idempotency-Key``.
+    limits : Limits
+        How far keys may be limited that are let in.
     """
 
     least: Role | None
     devices: bool = False
     max_body_bytes: int = 2**20
     shown_once: bool = False
+    limits: Limits = Limits.NONE
 
 
 OPEN = Rule(None)
@@ -53,7 +58,7 @@ LABELER = Rule(Role.LABELER)
 OPERATOR = Rule(Role.OPERATOR)
 ADMIN = Rule(Role.ADMIN)
 
-RULES: Mapping[tuple[str, str], Rule] = {
+_RULES: Mapping[tuple[str, str], Rule] = {
     ("GET", "/"): OPEN,
     ("GET", "/static/{path:path}"): OPEN,
     ("GET", "/openapi.json"): OPEN,
@@ -160,6 +165,9 @@ RULES: Mapping[tuple[str, str], Rule] = {
     ("DELETE", "/keys/{key_id}"): ADMIN,
     ("GET", "/audit"): ADMIN,
 }
+RULES: Mapping[tuple[str, str], Rule] = {
+    route: replace(rule, limits=limits_of(route)) for route, rule in _RULES.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +178,7 @@ class Caller:
     name: str
     role: Role
     device: str | None = None
+    reach: Reach = EVERYTHING
 
     def require_device(self, device: str) -> None:
         """Refuse a device's key where another device is meant.
@@ -202,7 +211,8 @@ async def authenticate(state: State, connection: HTTPConnection) -> Caller:
 
 def caller(key: Key) -> Caller:
     """Say who the holder of a key is."""
-    return Caller(str(key.id), key.name or f"key {key.id}", Role(key.role), key.device)
+    name = key.name or f"key {key.id}"
+    return Caller(str(key.id), name, Role(key.role), key.device, key.reach)
 
 
 def authorize(rule: Rule, who: Caller, parameters: Mapping[str, str]) -> None:
@@ -223,6 +233,23 @@ def authorize(rule: Rule, who: Caller, parameters: Mapping[str, str]) -> None:
     if rule.least is None or who.role.rank < rule.least.rank:
         least = rule.least or Role.DEVICE
         raise Forbidden(f"this needs the role {least}, the key has {who.role}")
+    if who.reach.limited:
+        _require_reach(rule, who.reach, parameters)
+
+
+def _require_reach(rule: Rule, reach: Reach, parameters: Mapping[str, str]) -> None:
+    """Refuse what would tell of more than a key reaches.
+
+    Which profile a device has is found where it is looked up.
+    """
+    if rule.limits is Limits.NONE:
+        raise Forbidden("this needs a key that is not limited")
+    if reach.devices and rule.limits is Limits.PROFILES:
+        raise Forbidden("this needs a key that is not limited to some devices")
+    if "name" in parameters and not reach.profile(parameters["name"]):
+        raise Forbidden("the key is limited to other profiles")
+    if "device_id" in parameters and not reach.device(parameters["device_id"]):
+        raise Forbidden("the key is limited to other devices")
 
 
 async def authorize_device(

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field, model_validator
 
 from app.api.fields import Answer, Body, Name, Number, example
-from app.api.state import State, current
+from app.api.state import State, current, reach_of
 from app.domain import Float32Array, Prediction
+from app.domain.reach import Reach
 from app.errors import InvalidReadings, NotFound
 from app.learning.model import Model, classify
 from app.store import devices, profiles
@@ -96,7 +97,9 @@ class ClassifyAnswer(Answer):
 
 @router.post("/classify")
 async def classify_windows(
-    body: ClassifyBody, state: Annotated[State, Depends(current)]
+    body: ClassifyBody,
+    request: Request,
+    state: Annotated[State, Depends(current)],
 ) -> ClassifyAnswer:
     """Classify windows with the champion, or with any version of the profile.
 
@@ -104,7 +107,7 @@ async def classify_windows(
 
     The answer to a stored event's window is the event's prediction, bit for bit.
     """
-    model = await _model(state, body)
+    model = await _model(state, reach_of(request), body)
     if len(body.windows or body.features or ()) > INLINE_ROWS:
         said = await asyncio.to_thread(predict, model, body)
     else:
@@ -112,7 +115,9 @@ async def classify_windows(
     return ClassifyAnswer(predictions=[PredictionAnswer.of(one) for one in said])
 
 
-async def _model(state: State, body: ClassifyBody) -> Model:
+async def _model(state: State, reach: Reach, body: ClassifyBody) -> Model:
+    if not reach.profile(body.profile):
+        raise NotFound(f"no profile {body.profile!r}")
     if body.model_version is None:
         if body.device is not None:
             async with state.engine.begin() as conn:

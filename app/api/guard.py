@@ -93,7 +93,7 @@ class Guard:
         except AWAY:
             await unavailable()(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = who
+        scope.setdefault("state", {}).update(caller=who, reach=who.reach)
         allowance = None if who is ANYBODY else state_of(connection).allowance
         if allowance is not None:
             taken = allowance.take(who.key_id)

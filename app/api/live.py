@@ -7,8 +7,11 @@ subscription is taken before the last look, so nothing falls between.
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
@@ -22,9 +25,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import authenticate
 from app.api.fields import DevicePath, Name, Query, stamp
-from app.api.receipt import CUT
+from app.api.receipt import LINE
 from app.api.shapes import SaidAnswer, event_answer
-from app.api.state import State, current
+from app.api.state import State, current, reach_of
+from app.domain.reach import Reach
 from app.errors import InvalidInput, Unauthenticated
 from app.service.hub import Message, SlowReader
 from app.store import devices, events
@@ -38,6 +42,8 @@ PING_SECONDS = 15
 SEND_TIMEOUT_SECONDS = 60.0
 """A reader that takes nothing for so long is gone."""
 MOST_AT_ONCE = 50
+UNSENT_BYTES = 32 * 1024
+"""What waits for a reader besides its queue; more is under way on a long line."""
 MAX_POSITION = 2**63 - 1
 Given = TypeVar("Given")
 
@@ -61,19 +67,51 @@ class LiveQuery(Query):
     profile: Name | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What a reader wants to hear (all kinds if none is named), and may."""
+
+    kinds: frozenset[str]
+    profile: str | None
+    reach: Reach
+
+    def __call__(self, message: Message) -> bool:
+        """Whether it wants a message."""
+        if self.kinds and message.kind not in self.kinds:
+            return False
+        profile = profile_of(message)
+        if self.profile is not None and profile not in (None, self.profile):
+            return False
+        return not self.reach.limited or self.reach.sees(profile, device_of(message))
+
+
 class Events(EventSourceResponse):
     """Server-sent events; a reader that vanished is no error."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the reader goes, or takes nothing any more."""
+        line: asyncio.WriteTransport | None = scope.get("state", {}).get(LINE)
+        if line is not None:
+            narrow(line)
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            cut = scope.get("state", {}).get(CUT)
-            if cut is not None:  # closing would wait until all is sent
-                cut()
+            if line is not None:  # closing would wait until all is sent
+                line.abort()
                 while (await receive())["type"] != "http.disconnect":
                     pass
+
+
+def narrow(line: asyncio.WriteTransport) -> None:
+    """Let no more than `UNSENT_BYTES` wait in the kernel, and as much before it.
+
+    Else the kernel takes megabytes for a reader that takes nothing: for minutes each
+    message is a write for it, and its memory is nobody's.
+    """
+    peer = line.get_extra_info("socket")
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    line.set_write_buffer_limits(high=UNSENT_BYTES)
 
 
 def stream_of(source: AsyncIterator[bytes]) -> Events:
@@ -121,12 +159,7 @@ async def happenings(
     request: Request, state: State, query: LiveQuery, position: int | None
 ) -> AsyncIterator[bytes]:
     """Say what was missed, then what happens."""
-
-    def wanted(message: Message) -> bool:
-        if query.kind and message.kind not in query.kind:
-            return False
-        return query.profile is None or profile_of(message) in (None, query.profile)
-
+    wanted = Interest(frozenset(query.kind), query.profile, reach_of(request))
     with state.hub.subscribe("live", wanted) as subscription:
         if position is None:
             position = await unbroken(_last(state))
@@ -219,6 +252,20 @@ def profile_of(message: Message) -> str | None:
         case _:
             profile = message.data.get("profile")
     return profile
+
+
+def device_of(message: Message) -> str | None:
+    """Name the device that a message of the hub is about, if it is about one."""
+    match message.kind:
+        case "event":
+            device: str | None = message.data.device
+        case "prediction" if isinstance(message.data, events.EventRow):
+            device = message.data.device
+        case "onset" | "prediction" | "retract":
+            device = message.data[0].device
+        case _:
+            device = message.data.get("device")
+    return device
 
 
 def happening(message: Message) -> Any:

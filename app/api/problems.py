@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import WithCheckOptionViolation
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -197,6 +198,13 @@ def install(app: FastAPI) -> None:
         log.warning("raced", path=request.url.path, why=str(error.orig))
         why = "what this is about was changed or deleted at the same time: ask again"
         return problem(409, "Conflict", why)
+
+    @app.exception_handler(ProgrammingError)
+    async def out_of_reach(_: Request, error: ProgrammingError) -> Response:
+        if not isinstance(error.orig, WithCheckOptionViolation):
+            raise error
+        why = "the key is limited: name a profile and a device that it reaches"
+        return problem(403, "Forbidden", why)
 
     for kind in AWAY:
 

@@ -28,8 +28,8 @@ BYTES_A_SECOND = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 LATE, CROWDED, LARGE, MANY = "late", "crowded", "large_head", "many_of_one_key"
 FAST, OVERLOADED = "too_many_messages", "overloaded"
-CUT = "onset.cut"
-"""In the state of a request: ends the connection, whatever is still to be sent."""
+LINE = "onset.line"
+"""In the state of a request: the transport of its connection."""
 
 
 class Door:
@@ -169,7 +169,7 @@ class PunctualHTTP(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self.scope["state"][CUT] = self.transport.abort
+        self.scope["state"][LINE] = self.transport
         if not self._deadline.running:  # behind another one, in the same bytes
             self._deadline.start()
         self._begin_head()

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from app.api.fields import Name, Query
 from app.api.live import Events, say, stream_of, until_refused
-from app.api.state import State, current
+from app.api.state import State, current, reach_of
 from app.domain import Profile
 from app.errors import InvalidInput, NotFound
 from app.service.signals import Wish
@@ -42,7 +42,8 @@ async def signals(
     """
     if (query.profile is None) == (not query.device):
         raise InvalidInput("name either one profile or one device or more")
-    wish = Wish(query.profile, tuple(dict.fromkeys(query.device)))
+    named = tuple(dict.fromkeys(query.device))
+    wish = Wish(query.profile, named, reach_of(request))
     async with state.engine.begin() as conn:
         if query.profile is not None:
             names = {query.profile}

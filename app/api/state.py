@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fastapi import Request
@@ -14,11 +14,13 @@ from starlette.requests import HTTPConnection
 
 from app.api.rate import Allowance
 from app.api.tickets import Tickets
+from app.domain.reach import EVERYTHING, Reach
 from app.service.champion import Champions
 from app.service.hub import Hub
 from app.service.keyring import KeyRing
 from app.service.load import Load
 from app.service.signals import Signals
+from app.store import limited
 from app.store.artefacts import Artefacts
 
 
@@ -65,5 +67,19 @@ def state_of(connection: HTTPConnection) -> State:
 
 
 def current(request: Request) -> State:
-    """Return the state, as a FastAPI dependency."""
-    return state_of(request)
+    """Return the state as the caller may see it, as a FastAPI dependency.
+
+    Whatever a limited key asks of the database is answered by `store.limited`; what
+    is in memory (hub, signals, champions) a route must hold to its `reach`.
+    """
+    state = state_of(request)
+    reach = reach_of(request)
+    if not reach.limited:
+        return state
+    return replace(state, engine=limited.within(state.engine, reach))
+
+
+def reach_of(request: Request) -> Reach:
+    """Return how far the caller's key reaches."""
+    found: Reach = getattr(request.state, "reach", EVERYTHING)
+    return found

@@ -19,9 +19,10 @@ keys = typer.Typer(no_args_is_help=True, help="Who may do what.")
 def list_(url: Url = None) -> None:
     """List the keys; secrets are not kept, so they cannot be shown."""
     service = Service.of(configuration.load(), url)
-    table = Table("id", "role", "name", "device", "expires", "revoked")
-    columns = ("id", "role", "name", "device", "expires_at", "revoked_at")
+    table = Table("id", "role", "name", "reaches", "expires", "revoked")
+    columns = ("id", "role", "name", "reaches", "expires_at", "revoked_at")
     for key in service.items("/keys"):
+        key["reaches"] = key["device"] or ", ".join(key["profiles"] + key["devices"])
         table.add_row(*(str(key.get(column) or "-") for column in columns))
     show(table)
 
@@ -30,11 +31,21 @@ def list_(url: Url = None) -> None:
 def create(
     role: Annotated[str, typer.Argument(help="viewer, labeler, operator or admin.")],
     name: Annotated[str, typer.Option(help="Whose it is.")],
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this profile, or acme-*; as often as you like."),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this device, or a pattern; as often as you like."),
+    ] = None,
     url: Url = None,
 ) -> None:
     """Make a key for a person or a service; it is shown this once."""
     service = Service.of(configuration.load(), url)
-    typer.echo(service.call("POST", "/keys", json={"role": role, "name": name})["key"])
+    body = {"role": role, "name": name}
+    limits = {"profiles": profile or [], "devices": device or []}
+    typer.echo(service.call("POST", "/keys", json=body | limits)["key"])
 
 
 @keys.command()

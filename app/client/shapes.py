@@ -202,6 +202,8 @@ class Key(TypedDict):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    profiles: list[str]
+    devices: list[str]
 
 
 class KeyMade(Key):

@@ -60,11 +60,23 @@ class Taker(Protocol):
 
 
 Wanted = Callable[[Message], bool]
+"""Which messages somebody wants; those who want the same are asked once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Want messages of some kinds."""
+
+    kinds: frozenset[str]
+
+    def __call__(self, message: Message) -> bool:
+        """Whether a message is wanted."""
+        return message.kind in self.kinds
 
 
 def only(*kinds: str) -> Wanted:
     """Want messages of some kinds."""
-    return lambda message: message.kind in kinds
+    return Only(frozenset(kinds))
 
 
 class Bell:
@@ -108,22 +120,23 @@ class Turns:
 
 
 class Subscription:
-    """The messages of one subscriber, oldest first; only those that it wants."""
+    """The messages of one subscriber, oldest first."""
 
-    def __init__(self, wanted: Wanted | None, limit: int, turns: Turns) -> None:
-        self._wanted = wanted
+    def __init__(
+        self, limit: int, turns: Turns, leave: Callable[[Taker], None]
+    ) -> None:
         self._limit = limit
+        self._leave = leave
         self._queue: deque[Message] = deque()
         self._bell = Bell(turns)
         self._dropped = False
 
     def put(self, message: Message) -> None:
         """Add a message, or drop the subscriber if it is `limit` behind."""
-        if self._dropped or not (self._wanted is None or self._wanted(message)):
-            return
         if len(self._queue) >= self._limit:
             self._dropped = True
             self._queue.clear()
+            self._leave(self)
         else:
             self._queue.append(message)
         self._bell.ring()
@@ -145,35 +158,42 @@ class Subscription:
 
 
 class Hub:
-    """Hands each published message to every subscriber of its topic."""
+    """Hands each published message to every subscriber of its topic that wants it."""
 
     def __init__(self, *, queue_messages: int = QUEUE_MESSAGES) -> None:
         self._limit = queue_messages
         self.turns = Turns()
-        self._takers: dict[str, set[Taker]] = {}
+        self._takers: dict[str, dict[Wanted | None, set[Taker]]] = {}
 
     @contextmanager
     def subscribe(
         self, topic: str = "live", wanted: Wanted | None = None
     ) -> Iterator[Subscription]:
         """Subscribe to a topic for as long as the context lasts."""
-        subscription = Subscription(wanted, self._limit, self.turns)
-        self.attach(topic, subscription)
+
+        def leave(taker: Taker) -> None:
+            self.detach(topic, taker, wanted)
+
+        subscription = Subscription(self._limit, self.turns, leave)
+        self.attach(topic, subscription, wanted)
         try:
             yield subscription
         finally:
-            self.detach(topic, subscription)
+            leave(subscription)
 
-    def attach(self, topic: str, taker: Taker) -> None:
+    def attach(self, topic: str, taker: Taker, wanted: Wanted | None = None) -> None:
         """Give somebody the messages of a topic from now on."""
-        self._takers.setdefault(topic, set()).add(taker)
+        self._takers.setdefault(topic, {}).setdefault(wanted, set()).add(taker)
 
-    def detach(self, topic: str, taker: Taker) -> None:
-        """Give them no more."""
-        rest = self._takers[topic]
+    def detach(self, topic: str, taker: Taker, wanted: Wanted | None = None) -> None:
+        """Give them no more; nothing happens where they get none."""
+        wishes = self._takers.get(topic, {})
+        rest = wishes.get(wanted, set())
         rest.discard(taker)
         if not rest:
-            del self._takers[topic]
+            wishes.pop(wanted, None)
+        if not wishes:
+            self._takers.pop(topic, None)
 
     def wanted(self, topic: str) -> bool:
         """Whether anybody listens to a topic."""
@@ -186,5 +206,7 @@ class Hub:
 
     def publish(self, message: Message, topic: str = "live") -> None:
         """Give a message to everybody who listens to the topic; never waits."""
-        for taker in tuple(self._takers.get(topic, ())):
-            taker.put(message)
+        for wanted, takers in tuple(self._takers.get(topic, {}).items()):
+            if wanted is None or wanted(message):
+                for taker in tuple(takers):
+                    taker.put(message)

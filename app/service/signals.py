@@ -3,8 +3,9 @@
     readings --> gathered for TICK_SECONDS --> a block a device, written once
              --> joined, once for all viewers of one wish --> each viewer's queue
 
-A viewer that does not keep up loses its oldest frames and is told how many; nobody
-waits for it.  What comes faster than can be drawn is folded: the least and the greatest
+A viewer that falls `QUEUE_FRAMES` behind gets none until it asks again, and is told how
+many it has missed; nobody waits for it, and while nobody else looks nothing is
+gathered.  What comes faster than can be drawn is folded: the least and the greatest
 value of each channel in so many readings.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ import msgspec
 import numpy as np
 
 from app.domain import Float32Array, FloatArray, Profile, Readings
+from app.domain.reach import EVERYTHING, Reach
 from app.service.hub import Bell, Hub, Message, Turns
 
 TICK_SECONDS = 0.1
@@ -45,10 +47,14 @@ class StreamLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Whose readings a viewer wants: of all devices of a profile, or of those named."""
+    """Whose readings a viewer wants: of all devices of a profile, or of those named.
+
+    Of a profile it gets those that its key reaches.
+    """
 
     profile: str | None = None
     devices: tuple[str, ...] = ()
+    reach: Reach = EVERYTHING
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -59,32 +65,39 @@ class Wish:
 
 
 class Viewer:
-    """The frames of one viewer; those that it has no time for are left out."""
+    """The frames of one viewer, until it falls behind."""
 
-    def __init__(self, turns: Turns) -> None:
+    def __init__(self, turns: Turns, back: Callable[[Viewer], None]) -> None:
         self._queue: deque[bytes] = deque()
         self._bell = Bell(turns)
-        self._dropped = 0
+        self._back = back
+        self._missed = 0
+        self._behind_since: float | None = None
 
-    def put(self, frame: bytes) -> None:
-        """Add a frame, in place of the oldest if the queue is full."""
+    def put(self, frame: bytes) -> bool:
+        """Add a frame; False if the viewer wants no more until it is back."""
         if len(self._queue) >= QUEUE_FRAMES:
-            self._queue.popleft()
-            self._dropped += 1
+            self._missed = len(self._queue) + 1
+            self._queue.clear()
+            self._behind_since = asyncio.get_running_loop().time()
+            return False
         self._queue.append(frame)
         self._bell.ring()
+        return True
 
     def __aiter__(self) -> AsyncIterator[bytes | int]:
         return self
 
     async def __anext__(self) -> bytes | int:
-        """Return the next frame, or first how many were dropped before it."""
-        while not self._queue:
+        """Return the next frame, or about how many were left out before it."""
+        while self._behind_since is None:
+            if self._queue:
+                return self._queue.popleft()
             await self._bell.wait()
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            return dropped
-        return self._queue.popleft()
+        away = asyncio.get_running_loop().time() - self._behind_since
+        self._behind_since = None
+        self._back(self)
+        return self._missed + round(away / TICK_SECONDS)
 
 
 class Signals:
@@ -100,21 +113,29 @@ class Signals:
     @contextmanager
     def watch(self, wish: Wish) -> Iterator[Viewer]:
         """Look for as long as the context lasts."""
-        viewer = Viewer(self._hub.turns)
+        viewer = Viewer(self._hub.turns, lambda back: self._enter(wish, back))
+        self._enter(wish, viewer)
+        try:
+            yield viewer
+        finally:
+            self._leave(wish, viewer)
+
+    def _enter(self, wish: Wish, viewer: Viewer) -> None:
         if wish not in self._viewers:
             for topic in wish.topics:
                 self._hub.attach(topic, self)
         self._viewers.setdefault(wish, set()).add(viewer)
-        try:
-            yield viewer
-        finally:
-            rest = self._viewers[wish]
-            rest.discard(viewer)
-            if not rest:
-                del self._viewers[wish]
-                kept = {topic for one in self._viewers for topic in one.topics}
-                for topic in set(wish.topics) - kept:
-                    self._hub.detach(topic, self)
+
+    def _leave(self, wish: Wish, viewer: Viewer) -> None:
+        rest = self._viewers.get(wish)
+        if rest is None:  # it fell behind, and nobody else looks
+            return
+        rest.discard(viewer)
+        if not rest:
+            del self._viewers[wish]
+            kept = {topic for one in self._viewers for topic in one.topics}
+            for topic in set(wish.topics) - kept:
+                self._hub.detach(topic, self)
 
     def put(self, message: Message) -> None:
         """Gather the readings of a message; the hub calls it once for each topic."""
@@ -134,23 +155,25 @@ class Signals:
         self._tick = self._last = None
         gathered, self._pending = self._pending, {}
         blocks: dict[str, list[bytes]] = {}
-        of_profile: dict[str, list[bytes]] = {}
+        of_profile: dict[str, dict[str, list[bytes]]] = {}
         for device, messages in gathered.items():
             for stream, readings in _runs(messages):
                 written = write(stream, readings)
                 blocks.setdefault(device, []).append(written)
-                of_profile.setdefault(stream.profile.name, []).append(written)
-        for wish, viewers in self._viewers.items():
+                here = of_profile.setdefault(stream.profile.name, {})
+                here.setdefault(device, []).append(written)
+        for wish, viewers in tuple(self._viewers.items()):
             if wish.profile is not None:
-                found = of_profile.get(wish.profile, [])
+                named = of_profile.get(wish.profile, {})
+                wanted = [one for one in named if wish.reach.device(one)]
             else:
-                found = [
-                    one for device in wish.devices for one in blocks.get(device, ())
-                ]
+                named, wanted = blocks, list(wish.devices)
+            found = [one for device in wanted for one in named.get(device, ())]
             if found:
                 frame = b'event: signals\ndata: {"blocks":[%b]}\n\n' % b",".join(found)
-                for viewer in viewers:
-                    viewer.put(frame)
+                for viewer in tuple(viewers):
+                    if not viewer.put(frame):
+                        self._leave(wish, viewer)
 
 
 def _runs(messages: list[Message]) -> Iterator[tuple[StreamLike, Readings]]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.domain import Json
+from app.store import limited
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def create(
     """
     url = make_url(database_url).set(drivername="postgresql+psycopg")
     idle = f"-c idle_in_transaction_session_timeout={idle_in_transaction_seconds}s"
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=max(1, pool_size // 4),
@@ -71,6 +72,8 @@ def create(
         pool_pre_ping=True,
         connect_args=_CONNECT | {"options": idle},
     )
+    limited.heed(engine)
+    return engine
 
 
 def plain(database_url: str) -> str:

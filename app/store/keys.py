@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Role
+from app.domain.reach import EVERYTHING, Reach
 from app.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from app.store.engine import notify
 from app.store.tables import api_keys, devices
@@ -41,6 +42,8 @@ class Key:
     ----------
     device : str or None
         The only device that it may speak for; not None exactly for role ``device``.
+    reach : Reach
+        Which profiles and devices it may know of.
     """
 
     id: str
@@ -50,6 +53,7 @@ class Key:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    reach: Reach = EVERYTHING
 
 
 async def create(
@@ -59,6 +63,7 @@ async def create(
     name: str,
     device: str | None = None,
     expires_at: datetime | None = None,
+    reach: Reach = EVERYTHING,
     secret: str | None = None,
 ) -> tuple[Key, str]:
     """Make a key.
@@ -77,7 +82,8 @@ async def create(
     Raises
     ------
     InvalidInput
-        If a device key names no device, or another role names one.
+        If a device key names no device, or another role names one; or if a key of
+        role device or admin is limited.
     NotFound
         If there is no such device.
     Conflict
@@ -85,6 +91,8 @@ async def create(
     """
     if (role is Role.DEVICE) != (device is not None):
         raise InvalidInput("a key of role device names its device, no other does")
+    if reach.limited and role in (Role.DEVICE, Role.ADMIN):
+        raise InvalidInput(f"a key of role {role} cannot be limited")
     if device is not None:
         known = select(devices.c.id).where(devices.c.id == device)
         if await conn.scalar(known) is None:
@@ -100,6 +108,8 @@ async def create(
                 name=name,
                 device=device,
                 expires_at=expires_at,
+                profiles=list(reach.profiles),
+                devices=list(reach.devices),
             )
             .on_conflict_do_nothing()
             .returning(api_keys)
@@ -216,4 +226,5 @@ def _key(row: Row[Any]) -> Key:
         row.created_at,
         row.expires_at,
         row.revoked_at,
+        Reach(tuple(row.profiles), tuple(row.devices)),
     )

@@ -185,11 +185,18 @@ api_keys = Table(
     since("created_at"),
     Column("expires_at", Time),
     Column("revoked_at", Time),
+    Column("profiles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("devices", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     CheckConstraint(
         "role IN ('device', 'viewer', 'labeler', 'operator', 'admin')", name="role"
     ),
     CheckConstraint("(role = 'device') = (device IS NOT NULL)", name="device"),
     CheckConstraint("octet_length(sha256) = 32", name="sha256"),
+    CheckConstraint(
+        "role IN ('viewer', 'labeler', 'operator')"
+        " OR profiles = '{}' AND devices = '{}'",
+        name="reach",
+    ),
 )
 
 streams = Table(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -37,10 +38,24 @@ async def endless() -> AsyncIterator[bytes]:
         yield b"data: %b\n\n" % bytes(2**20)
 
 
+taken = 0
+
+
+async def drip() -> AsyncIterator[bytes]:
+    """Say little at a time, and count what is taken."""
+    global taken
+    while True:
+        yield b"data: %b\n\n" % bytes(1000)
+        taken += 1000
+
+
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Answer a request with the size of its body; or without an end."""
     if scope["path"] == "/endless":
         await live.Events(endless(), send_timeout=SECONDS)(scope, receive, send)
+        return
+    if scope["path"] == "/drip":
+        await live.Events(drip(), send_timeout=3 * SECONDS)(scope, receive, send)
         return
     size, more = 0, True
     while more:
@@ -328,6 +343,22 @@ async def test_a_reader_of_a_stream_that_takes_nothing_is_cut(
             await asyncio.sleep(0.01)
     assert caplog.text == ""
     writer.transport.abort()
+
+
+async def test_little_waits_in_the_kernel_for_a_reader_that_takes_nothing(place: Place):
+    global taken
+    taken = 0
+    with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        silent.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(silent, ("127.0.0.1", place.port))
+        await loop.sock_sendall(silent, b"GET /drip HTTP/1.1\r\nhost: here\r\n\r\n")
+        before = -1
+        while taken == 0 or taken != before:
+            before = taken
+            await asyncio.sleep(SECONDS / 2)
+        assert taken < 8 * live.UNSENT_BYTES, "the kernel alone would take megabytes"
 
 
 async def test_a_kept_connection_waits_for_its_next_request(place: Place):

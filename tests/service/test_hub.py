@@ -32,6 +32,24 @@ async def test_a_slow_reader_is_dropped_and_slows_nobody():
             await anext(slow)
 
 
+async def test_a_dropped_reader_costs_nothing_more_and_one_wish_is_asked_once():
+    asked = 0
+
+    def wanted(_: Message) -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    hub = Hub(queue_messages=1)
+    with hub.subscribe(wanted=wanted), hub.subscribe(wanted=wanted):
+        hub.publish(Message("event", 1))
+        hub.publish(Message("event", 2))
+        assert asked == 2
+        assert not hub.wanted("live")
+        hub.publish(Message("event", 3))
+    assert asked == 2
+
+
 async def test_a_waiting_subscriber_is_woken():
     hub = Hub()
     with hub.subscribe() as subscription:

@@ -96,17 +96,34 @@ async def test_what_many_viewers_wish_is_written_once(monkeypatch):
     assert frames[2] == frames[0]
 
 
-async def test_a_slow_viewer_loses_the_oldest_frames_and_is_told_how_many():
+async def test_a_viewer_that_falls_behind_gets_nothing_until_it_asks_and_is_told():
     hub = Hub()
     gathered = Signals(hub)
     owner = stream("a")
+    missed = signals.QUEUE_FRAMES + 1
     with gathered.watch(Wish("arm")) as slow, gathered.watch(Wish("arm")) as quick:
-        for n in range(signals.QUEUE_FRAMES + 3):
+        for n in range(missed):
             send(hub, owner, 1 + n, float(n))
             gathered.flush()
             assert (await blocks(quick))[0]["first_seq"] == 1 + n
-        assert await anext(slow) == 3
-        assert (await blocks(slow))[0]["first_seq"] == 4
+        assert await anext(slow) == missed
+        send(hub, owner, 1 + missed, 0.0)
+        assert (await blocks(slow))[0]["first_seq"] == 1 + missed, "not an old frame"
+
+
+async def test_for_viewers_that_never_read_nothing_is_gathered():
+    hub = Hub()
+    gathered = Signals(hub)
+    owner = stream("a")
+    with gathered.watch(Wish("arm")) as one, gathered.watch(Wish("arm")):
+        for n in range(signals.QUEUE_FRAMES + 1):
+            assert hub.watched
+            send(hub, owner, 1 + n, float(n))
+            gathered.flush()
+        assert not hub.watched, "devices are taken on the quick way again"
+        assert await anext(one) >= signals.QUEUE_FRAMES
+        assert hub.wanted("signals:arm")
+    assert not hub.watched
 
 
 async def test_nothing_is_gathered_once_nobody_looks():

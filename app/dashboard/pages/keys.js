@@ -10,10 +10,14 @@ const ROLES = [
   ["operator", "operator: and trains, promotes, registers"], ["admin", "admin: and deletes, gives keys"],
 ];
 
+const PATTERNS = "[A-Za-z0-9_.:*, \\-]*";
+const words = (text) => text.split(/[\s,]+/).filter(Boolean);
+const reach = ({ device, profiles, devices }) => device ?? ([...profiles, ...devices].join(", ") || "all");
+
 export function openKeys(place, _, session) {
   const list = new Endless({
     label: "Keys",
-    heads: [["Name", ""], ["State", ""], ["Role", ""], ["Device", "wide"], ["Made", "wide"], ["Ends", "wide"], ["", "acts"]],
+    heads: [["Name", ""], ["State", ""], ["Role", ""], ["Reaches", "wide"], ["Made", "wide"], ["Ends", "wide"], ["", "acts"]],
     empty: "No key.",
     fetch: async () => {
       const found = await get("/keys");
@@ -34,7 +38,7 @@ export function openKeys(place, _, session) {
       return made;
     };
     return make("tr", key.revoked_at ? "gone" : "", make("td", "", name), make("td", "", state(key)), make("td", "", key.role),
-      make("td", "wide", key.device ?? "–"), cell(key.created_at), cell(key.expires_at), make("td", "acts", revoke));
+      make("td", "wide", reach(key)), cell(key.created_at), cell(key.expires_at), make("td", "acts", revoke));
   }
 
   async function give() {
@@ -43,12 +47,15 @@ export function openKeys(place, _, session) {
       fields: [
         { name: "name", label: "Whose", hint: "Labels and the audit trail say this name." },
         { name: "role", label: "Role", options: ROLES },
+        { name: "profiles", label: "Only profiles", optional: true, pattern: PATTERNS, hint: "Names, or acme-*; left out, it reaches all of them." },
+        { name: "devices", label: "Only devices", optional: true, pattern: PATTERNS, hint: "As with profiles. A key of role admin cannot be limited." },
         { name: "until", label: "Ends", type: "datetime-local", optional: true, hint: "Left out, it does not end." },
       ],
     });
     if (!asked) return;
     const { name, role, until } = asked;
-    const body = until ? { name, role, expires_at: new Date(until).toISOString() } : { name, role };
+    const body = { name, role, profiles: words(asked.profiles), devices: words(asked.devices) };
+    if (until) body.expires_at = new Date(until).toISOString();
     const made = await post("/keys", body);
     await list.begin();
     showSecret(`The key of ${name}`, "It is shown this once.", made.key);
