@@ -124,6 +124,32 @@ def add(
 
 
 @alerts.command()
+def change(
+    rule: Annotated[int, typer.Argument(help="Number of the rule.")],
+    enabled: Annotated[
+        bool | None, typer.Option("--on/--off", help="Look for it, or do not.")
+    ] = None,
+    min_probability: Annotated[
+        float | None, typer.Option(help="At least so probable.")
+    ] = None,
+    cooldown: Annotated[
+        float | None, typer.Option(help="Seconds in which more is only counted.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Change a rule; what is left out stays."""
+    service = Service.of(configuration.load(), url)
+    asked = {
+        "enabled": enabled,
+        "min_probability": min_probability,
+        "cooldown_seconds": cooldown,
+    }
+    said = {name: value for name, value in asked.items() if value is not None}
+    changed = service.call("PATCH", f"/alerts/rules/{rule}", json=said)
+    typer.echo(f"rule {rule}: {'on' if changed['enabled'] else 'off'}")
+
+
+@alerts.command()
 def remove(
     rule: Annotated[int, typer.Argument(help="Number of the rule.")], url: Url = None
 ) -> None:

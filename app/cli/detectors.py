@@ -12,7 +12,7 @@ from app.cli import configuration
 from app.cli.jobs import finished
 from app.cli.options import AsJson, Reason, Url
 from app.cli.rest import Refused, Service
-from app.cli.tables import show
+from app.cli.tables import show, show_answer
 
 detectors = typer.Typer(
     no_args_is_help=True, help="Versions of a profile's detector: where events begin."
@@ -96,6 +96,16 @@ def set_(
     path = f"/profiles/{profile}/detectors"
     job = service.call("POST", path, json=wanted | asked)
     _told(service, job, wait=wait, as_json=as_json)
+
+
+@detectors.command("show")
+def show_(
+    profile: ProfileName, number: Number, as_json: AsJson = False, url: Url = None
+) -> None:
+    """Say everything of a detector version: settings, report, verdict."""
+    service = Service.of(configuration.load(), url)
+    path = f"/profiles/{profile}/detectors/{number}"
+    show_answer(service.call("GET", path), as_json=as_json)
 
 
 @detectors.command()

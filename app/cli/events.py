@@ -15,9 +15,15 @@ from rich.table import Table
 from app.cli import configuration
 from app.cli.options import AsJson, Url
 from app.cli.rest import Service
-from app.cli.tables import show
+from app.cli.tables import show, show_answer, show_rows
 
 PAGE = 200
+FORMS = {
+    "": "text/csv",
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+}
 
 
 events = typer.Typer(
@@ -94,6 +100,85 @@ def why(
 
 def _weighed(one: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{one[name]:.2f}" for name in ("weight", "without", "alone"))
+
+
+Event = Annotated[str, typer.Argument(help="The event's id.")]
+Seq = typer.Option(min=1, help="Number of the first reading of it.")
+Next = typer.Option(min=2, help="Number of the first reading after it.")
+
+
+@events.command("show")
+def show_(event: Event, as_json: AsJson = False, url: Url = None) -> None:
+    """Say everything of an event: predictions, labels, former boundaries."""
+    service = Service.of(configuration.load(), url)
+    show_answer(service.call("GET", f"/events/{event}"), as_json=as_json)
+
+
+@events.command()
+def trace(event: Event, as_json: AsJson = False, url: Url = None) -> None:
+    """Say which way an event took through the service, step by step."""
+    said = Service.of(configuration.load(), url).call("GET", f"/events/{event}/trace")
+    columns = {"at": "at", "step": "step", "facts": "facts"}
+    show_rows(said["steps"], columns, as_json=as_json)
+
+
+@events.command()
+def window(
+    event: Event,
+    file: Annotated[
+        Path | None, typer.Argument(help=".csv, .parquet or .json; default: as CSV.")
+    ] = None,
+    url: Url = None,
+) -> None:
+    """Write the readings that show an event, with pre-roll and post-roll."""
+    service = Service.of(configuration.load(), url)
+    form = FORMS.get("" if file is None else file.suffix, FORMS[""])
+    content = service.fetch(f"/events/{event}/window", form)
+    if file is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    file.write_bytes(content)
+    typer.echo(f"{file}: {len(content)} bytes")
+
+
+@events.command()
+def add(
+    device: Annotated[str, typer.Argument(help="Id of the device.")],
+    boot: Annotated[str, typer.Argument(help="Which stream of it.")],
+    onset: Annotated[int, typer.Argument(min=1, help="First reading of it.")],
+    offset: Annotated[int, typer.Argument(min=2, help="First reading after it.")],
+    label: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    url: Url = None,
+) -> None:
+    """Add an event that the detector missed, cut from the recording."""
+    service = Service.of(configuration.load(), url)
+    asked = {"device": device, "boot": boot, "label": label}
+    span = {"onset_seq": onset, "offset_seq": offset}
+    typer.echo(service.call("POST", "/events", json=asked | span)["id"])
+
+
+@events.command()
+def move(
+    event: Event,
+    onset: Annotated[int | None, Seq] = None,
+    offset: Annotated[int | None, Next] = None,
+    url: Url = None,
+) -> None:
+    """Move where an event begins or ends; what it was is kept."""
+    service = Service.of(configuration.load(), url)
+    asked = {"onset_seq": onset, "offset_seq": offset}
+    said = {name: value for name, value in asked.items() if value is not None}
+    moved = service.call("PATCH", f"/events/{event}", json=said)
+    typer.echo(f"{event}: {moved['onset_seq']} up to {moved['offset_seq']}")
+
+
+@events.command()
+def labels(event: Event, as_json: AsJson = False, url: Url = None) -> None:
+    """List what was said of an event, oldest first; the last counts."""
+    found = Service.of(configuration.load(), url).items(f"/events/{event}/labels")
+    columns = {"label": "label", "by": "by", "source": "source", "at": "at"}
+    show_rows(found, columns, as_json=as_json)
 
 
 def label(

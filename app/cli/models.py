@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from app.cli import configuration
 from app.cli.jobs import finished
 from app.cli.options import AsJson, Reason, Url
 from app.cli.rest import Refused, Service
-from app.cli.tables import show
+from app.cli.tables import show, show_answer, show_rows
 
 SERVED_SECONDS = 10.0
 """Within which a process swaps to the champion that the ledger names."""
@@ -75,6 +76,83 @@ def models(
             f"{one['verdict']}: {one['reason']}",
         )
     show(table)
+
+
+Version = Annotated[int, typer.Argument(help="Number of the model version.")]
+
+
+def model(version: Version, as_json: AsJson = False, url: Url = None) -> None:
+    """Say everything of a model version: manifest, report, verdict."""
+    service = Service.of(configuration.load(), url)
+    show_answer(service.call("GET", f"/models/{version}"), as_json=as_json)
+
+
+def import_model(
+    file: Annotated[Path, typer.Argument(help="ONNX file.")],
+    profile: Annotated[str, typer.Option(help="Whose events it classifies.")],
+    classes: Annotated[
+        list[str],
+        typer.Option("--class", help="In the order of its probabilities; repeat it."),
+    ],
+    note: Annotated[str, typer.Option(help="Where it comes from.")] = "by hand",
+    url: Url = None,
+) -> None:
+    """Hand over a model that was trained elsewhere; it serves once promoted."""
+    service = Service.of(configuration.load(), url)
+    said = service.call(
+        "POST",
+        "/models/import",
+        params={"profile": profile, "classes": classes, "note": note},
+        content=file.read_bytes(),
+        content_type="application/octet-stream",
+    )
+    typer.echo(f"version {said['version']}: {said['state']}")
+
+
+def shadow(
+    version: Version,
+    begin: Annotated[
+        bool, typer.Option("--begin", help="Answer live events, unheard.")
+    ] = False,
+    end: Annotated[bool, typer.Option("--end", help="No more.")] = False,
+    reason: Reason = "by hand",
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Say how a version does beside the champion; begin and end that."""
+    service = Service.of(configuration.load(), url)
+    path = f"/models/{version}/shadow"
+    if begin:
+        said = service.call("POST", path, json={"reason": reason})
+    elif end:
+        said = service.call("DELETE", path)
+    else:
+        said = service.call("GET", path)
+    if as_json:
+        show_answer(said, as_json=True)
+    else:
+        typer.echo(said["sentence"])
+
+
+def classify(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON list of windows, each a list of readings.")
+    ],
+    version: Annotated[
+        int | None, typer.Option(help="By this version; default: the champion.")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Ask what a model says of windows."""
+    service = Service.of(configuration.load(), url)
+    asked = {"profile": profile, "windows": msgspec.json.decode(file.read_bytes())}
+    if version is not None:
+        asked["model_version"] = version
+    found = service.call("POST", "/classify", json=asked)["predictions"]
+    columns = {"label": "label", "probability": "probability", "unknown": "unknown"}
+    show_rows(found, columns | {"version": "model_version"}, as_json=as_json)
 
 
 OneDevice = Annotated[

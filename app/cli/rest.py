@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 
 from app.cli import configuration
+from app.client.live import Happening, happenings_blocking
 from app.errors import OnsetError, Unavailable
 from app.settings import Settings
 
@@ -82,10 +83,23 @@ class Service:
             raise Refused(problem(answer))
         return answer.json() if answer.content else None
 
+    def fetch(self, path: str, form: str) -> bytes:
+        """Get something in a form, as bytes.
+
+        Raises
+        ------
+        Refused, Unavailable
+            As `call`.
+        """
+        return b"".join(self.stream(path, form=form))
+
     def stream(
-        self, path: str, params: Mapping[str, Any] | None = None
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        form: str = "*/*",
     ) -> Iterator[bytes]:
-        """Read a long answer part by part.
+        """Read a long answer part by part, in the form that is wanted.
 
         Raises
         ------
@@ -94,7 +108,9 @@ class Service:
         """
         said = {k: v for k, v in (params or {}).items() if v is not None}
         try:
-            with self._client.stream("GET", path, params=said) as answer:
+            with self._client.stream(
+                "GET", path, params=said, headers={"Accept": form}
+            ) as answer:
                 if answer.is_error:
                     answer.read()
                     raise Refused(problem(answer))
@@ -103,6 +119,13 @@ class Service:
             raise Unavailable(
                 f"no whole answer from {self.url} ({error}): is the service running?"
             ) from error
+
+    def feed(
+        self, path: str, params: Mapping[str, Any], last_event_id: str | None
+    ) -> Iterator[Happening]:
+        """Follow a stream of events for ever; a break is no end."""
+        said = {k: v for k, v in params.items() if v is not None}
+        return happenings_blocking(self._client, path, said, last_event_id)
 
     def items(
         self, path: str, params: Mapping[str, Any] | None = None

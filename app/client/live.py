@@ -1,4 +1,4 @@
-"""Server-sent events of ``GET /live``: parsed, and resumed after a break."""
+"""Server-sent events of ``GET /live``, ``/signals``: parsed, resumed after a break."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from app.client.problems import raise_for_problem
 from app.client.retry import Backoff
 from app.errors import Unauthenticated, Unavailable
 
+LIVE, SIGNALS = "/live", "/signals"
 SILENCE_SECONDS = 60.0
 """The service says something every 15 s, if only that it is there."""
 
@@ -82,13 +83,18 @@ class Following:
 
     Parameters
     ----------
+    path : str
+        `LIVE` or `SIGNALS`; of the first, what it says to begin with is left out.
     filters : mapping
-        `kind` and `profile`, as ``GET /live`` takes them.
+        As the route takes them.
     last_event_id : str or None
         Where to go on.
     """
 
-    def __init__(self, filters: Mapping[str, Any], last_event_id: str | None) -> None:
+    def __init__(
+        self, path: str, filters: Mapping[str, Any], last_event_id: str | None
+    ) -> None:
+        self.path = path
         self._filters = dict(filters)
         self._last = last_event_id
         self._backoff = Backoff(Random())
@@ -126,12 +132,15 @@ class Following:
             self._last = happening.id or self._last
             if happening.kind == "error":
                 _raise_if_final(happening)
-            elif happening.kind != "hello":
+            elif happening.kind != "hello" or self.path != LIVE:
                 yield happening
 
 
 async def happenings(
-    client: httpx.AsyncClient, filters: Mapping[str, Any], last_event_id: str | None
+    client: httpx.AsyncClient,
+    path: str,
+    filters: Mapping[str, Any],
+    last_event_id: str | None = None,
 ) -> AsyncIterator[Happening]:
     """Hear what happens; reconnect with back-off after the last id that was heard.
 
@@ -140,10 +149,10 @@ async def happenings(
     Unauthenticated, Forbidden, InvalidInput
         If asking again would change nothing.
     """
-    following = Following(filters, last_event_id)
+    following = Following(path, filters, last_event_id)
     while True:
         try:
-            async with client.stream("GET", "/live", **following.request()) as answer:
+            async with client.stream("GET", path, **following.request()) as answer:
                 if answer.is_error:
                     await answer.aread()
                 raise_for_problem(answer)
@@ -156,13 +165,16 @@ async def happenings(
 
 
 def happenings_blocking(
-    client: httpx.Client, filters: Mapping[str, Any], last_event_id: str | None
+    client: httpx.Client,
+    path: str,
+    filters: Mapping[str, Any],
+    last_event_id: str | None = None,
 ) -> Iterator[Happening]:
     """Hear what happens, as `happenings` does."""
-    following = Following(filters, last_event_id)
+    following = Following(path, filters, last_event_id)
     while True:
         try:
-            with client.stream("GET", "/live", **following.request()) as answer:
+            with client.stream("GET", path, **following.request()) as answer:
                 if answer.is_error:
                     answer.read()
                 raise_for_problem(answer)

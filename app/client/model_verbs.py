@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -163,12 +163,42 @@ class ModelVerbs:
         """Ask a job to stop."""
         return Call("DELETE", place("jobs", job))
 
+    @verb
+    def import_model(
+        self, /, onnx: bytes, profile: str, **about: Any
+    ) -> Call[shapes.ModelDetail]:
+        """Hand over a model that was trained elsewhere; it serves once promoted."""
+        headers = {"Content-Type": "application/octet-stream"}
+        asked = {"params": {"profile": profile, **about}, "content": onnx}
+        return Call("POST", "/models/import", {**asked, "headers": headers})
+
     # Detectors.
 
     @listing
     def detectors(self, profile: str) -> Pages[shapes.Detector]:
         """Read all detector versions of a profile, newest first."""
         return Pages(place("profiles", profile, "detectors"))
+
+    @verb
+    def detector(self, profile: str, number: int) -> Call[shapes.Detector]:
+        """Read one detector version with its settings and report."""
+        return Call("GET", place("profiles", profile, "detectors", number))
+
+    @verb
+    def add_detector(
+        self, /, profile: str, detector: Mapping[str, Any], **more: Any
+    ) -> Call[shapes.Job]:
+        """Have settings judged on recordings and kept as a version, as a job."""
+        path = place("profiles", profile, "detectors")
+        return Call("POST", path, {"json": {"detector": dict(detector), **more}})
+
+    @listing
+    def detector_history(
+        self, profile: str, *, device: str | None = None
+    ) -> Pages[dict[str, Any]]:
+        """Read which detector served when, newest first."""
+        path = place("profiles", profile, "detectors", "history")
+        return Pages(path, None, {"device": device})
 
     @verb
     def fit_detector(self, /, profile: str, **how: Any) -> Call[shapes.Job]:

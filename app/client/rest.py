@@ -25,7 +25,13 @@ import httpx
 from app.client import shapes
 from app.client.address import is_loopback
 from app.client.asking import Call, Pages, Way
-from app.client.live import Happening, happenings, happenings_blocking
+from app.client.live import (
+    LIVE,
+    SIGNALS,
+    Happening,
+    happenings,
+    happenings_blocking,
+)
 from app.client.problems import raise_for_problem
 from app.client.verbs import Verbs
 from app.errors import Unavailable
@@ -131,7 +137,11 @@ class Onset(Verbs):
         self, *, last_event_id: str | None = None, **filters: Any
     ) -> AsyncIterator[Happening]:
         """Hear what happens, for ever; after a break it goes on without a hole."""
-        return happenings(self._client, filters, last_event_id)
+        return happenings(self._client, LIVE, filters, last_event_id)
+
+    def signals(self, **wish: Any) -> AsyncIterator[Happening]:
+        """Look at what devices send: all of a `profile`, or each `device` named."""
+        return happenings(self._client, SIGNALS, wish)
 
 
 class BlockingOnset(Verbs):
@@ -209,7 +219,11 @@ class BlockingOnset(Verbs):
         self, *, last_event_id: str | None = None, **filters: Any
     ) -> Iterator[Happening]:
         """Hear what happens, for ever; after a break it goes on without a hole."""
-        return happenings_blocking(self._client, filters, last_event_id)
+        return happenings_blocking(self._client, LIVE, filters, last_event_id)
+
+    def signals(self, **wish: Any) -> Iterator[Happening]:
+        """Look at what devices send: all of a `profile`, or each `device` named."""
+        return happenings_blocking(self._client, SIGNALS, wish)
 
 
 def _headers(key: str | None) -> dict[str, str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.client import shapes
 from app.client.asking import Call, Pages, given, listing, place, verb
 from app.client.event_verbs import EventVerbs
 from app.client.model_verbs import ModelVerbs
+from app.client.operator_verbs import OperatorVerbs
 
 
-class Verbs(EventVerbs, ModelVerbs):
+class Verbs(EventVerbs, ModelVerbs, OperatorVerbs):
     """The verbs of `Onset` and `BlockingOnset`."""
 
     # Keys.
@@ -22,9 +23,20 @@ class Verbs(EventVerbs, ModelVerbs):
         return Call("POST", place("devices", device, "keys"), _json({}), _secret)
 
     @verb
-    def create_key(self, name: str, role: str) -> Call[shapes.KeyMade]:
-        """Make a key for a person or a service; its `key` is shown this once."""
-        return Call("POST", "/keys", _json({"name": name, "role": role}))
+    def create_key(
+        self,
+        name: str,
+        role: str,
+        *,
+        profiles: Sequence[str] = (),
+        devices: Sequence[str] = (),
+    ) -> Call[shapes.KeyMade]:
+        """Make a key for a person or a service; its `key` is shown this once.
+
+        `profiles` and `devices` limit it, by names or patterns such as ``acme-*``.
+        """
+        limits = {"profiles": list(profiles), "devices": list(devices)}
+        return Call("POST", "/keys", _json({"name": name, "role": role, **limits}))
 
     @listing
     def keys(self) -> Pages[shapes.Key]:

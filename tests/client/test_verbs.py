@@ -27,6 +27,8 @@ SAMPLES: dict[str, Any] = {
     "windows": [[[1.0, 2.0]]],
     "values": [[1.0, float("nan")]],
     "content": b"{}",
+    "onnx": b"o",
+    "rules": [{"label": "fist"}],
 }
 TYPED: dict[str, Any] = {"int": 7, "Mapping[str, Any]": {"rate_hz": 50}}
 SHAPES = {
