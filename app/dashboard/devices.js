@@ -146,6 +146,8 @@ export class Devices {
       const said = tile.state.textContent;
       count.set(said, (count.get(said) ?? 0) + 1);
     }
+    const looked = this.tiles.get(this.chosen);
+    if (looked?.state.textContent === "elsewhere") element("strip-note").textContent = `${this.chosen} streams to another process of the service: its events come here, its signal is seen there`;
     const words = [...count].map(([said, n]) => `${number(n)} ${said}`);
     if (this.tiles.size < this.all.size) words.push(`${number(this.all.size - this.tiles.size)} more in the list`);
     if (performance.now() - this.dropped.at < TOLD_MS) words.push(`${number(this.dropped.frames)} frames left out: this page does not keep up`);

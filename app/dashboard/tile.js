@@ -21,6 +21,7 @@ export class Tile {
   constructor(device, onChoose) {
     this.device = device;
     this.name = make("b", "", device.id);
+    this.since = performance.now();
     this.state = make("span", "state", "");
     this.what = make("span", "what", "");
     this.canvas = make("canvas");
@@ -70,7 +71,7 @@ export class Tile {
     if (label !== undefined) this.what.style.setProperty("--hue", hueOf(label));
   }
 
-  /** streaming, gap, idle, paused, or never seen. */
+  /** streaming, gap, idle, paused, never seen, or elsewhere: to another process. */
   get condition() {
     const { paused, last_seen } = this.device;
     if (paused) return "paused";
@@ -79,7 +80,8 @@ export class Tile {
     if (silent < QUIET_MS) return now - this.gapped < GAP_MS ? "gap" : "streaming";
     if (!last_seen) return "never seen";
     if (Date.now() - new Date(last_seen) > STREAMING_MS) return "idle";
-    return silent < STREAMING_MS ? "gap" : "streaming"; // to another replica
+    if (silent < STREAMING_MS) return "gap";
+    return now - this.since < QUIET_MS ? "streaming" : "elsewhere";
   }
 
   showState() {

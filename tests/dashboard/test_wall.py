@@ -16,7 +16,9 @@ TILE = """async () => {
   const block = { boot: "b", rate_hz: 50, first_seq: 1, values: [[1], [2]] };
   const said = [tile.condition];
   tile.device.last_seen = ago(1000);
-  said.push(tile.condition); // to another replica
+  said.push(tile.condition); // a frame comes every tenth of a second
+  tile.since = -Infinity;
+  said.push(tile.condition); // to another process
   tile.add(block, ["x"]);
   said.push(tile.condition);
   tile.add({ ...block, first_seq: 9 }, ["x"]);
@@ -97,6 +99,7 @@ async def test_a_tile_says_whether_it_streams_has_a_gap_is_idle_or_paused(look: 
     assert await page.evaluate(TILE) == [
         "never seen",
         "streaming",
+        "elsewhere",
         "streaming",
         "gap",
         "gap",
