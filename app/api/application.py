@@ -114,6 +114,7 @@ def create(lifespan: Lifespan | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # `/metrics`
         dependencies=[Depends(_no_stray_query)],
         responses={
             "4XX": {"description": "A problem", "content": _PROBLEM},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
@@ -25,6 +25,7 @@ INLINE_ROWS = 4
 """More than so many are classified beside the event loop: 4 take about 0.5 ms."""
 
 Roll = Annotated[int, Field(ge=0, le=10**6)]
+Rolls = int | list[int]
 Window = Annotated[list[list[float]], Field(min_length=1)]
 
 
@@ -136,7 +137,27 @@ async def _model(state: State, reach: Reach, body: ClassifyBody) -> Model:
     return model
 
 
-def predict(model: Model, body: ClassifyBody) -> list[Prediction]:
+class Asked(Protocol):
+    """What `predict` wants to know of a body."""
+
+    @property
+    def features(self) -> list[list[float]] | None:
+        """Feature vectors, or None."""
+
+    @property
+    def windows(self) -> Sequence[Window] | None:
+        """Windows, or None."""
+
+    @property
+    def pre_roll(self) -> Rolls | None:
+        """How many readings lie before the event."""
+
+    @property
+    def post_roll(self) -> Rolls | None:
+        """How many readings lie after the event."""
+
+
+def predict(model: Model, body: Asked) -> list[Prediction]:
     """Say what a model says of each window; blocks for milliseconds."""
     if body.features is not None:
         return [model.predict(_array(row, 1)) for row in body.features]
@@ -150,10 +171,7 @@ def predict(model: Model, body: ClassifyBody) -> list[Prediction]:
     return said
 
 
-Rolls = int | list[int]
-
-
-def _rolls(model: Model, body: ClassifyBody) -> tuple[Rolls, Rolls]:
+def _rolls(model: Model, body: Asked) -> tuple[Rolls, Rolls]:
     """Give the rolls that were sent, else those that the model's windows had."""
     if body.pre_roll is not None or body.post_roll is not None:
         return body.pre_roll or 0, body.post_roll or 0
@@ -170,7 +188,7 @@ def _array(rows: Sequence[object], dimensions: int) -> Float32Array:
     """Make an array of what was sent: float64 rounded once to float32."""
     try:
         with np.errstate(over="ignore"):
-            made = np.array(rows, dtype=np.float64).astype(np.float32)
+            made = np.array(rows, dtype=np.float32)
     except ValueError as error:
         raise InvalidReadings("every reading must have every channel") from error
     if made.ndim != dimensions or not np.isfinite(made).all():

@@ -6,12 +6,12 @@ A request is authorised before a byte of its body is read.
 from __future__ import annotations
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api import inference
+from app.api import inference, plain_classify
 from app.api.access import ANYBODY, RULES, Caller, authenticate, authorize
 from app.api.idempotency import once
 from app.api.problems import problem, problem_response, unavailable, unforeseen
@@ -31,6 +31,12 @@ HEADERS = {
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
 }
+
+
+_HEADERS = [
+    (name.lower().encode("latin-1"), value.encode("latin-1"))
+    for name, value in HEADERS.items()
+]
 
 
 class Guard:
@@ -56,9 +62,13 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in {**HEADERS, **scope.get("told", {})}.items():
-                    headers.setdefault(name, value)
+                sent = message.setdefault("headers", [])
+                there = {name.lower() for name, _ in sent}
+                told = [
+                    (name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in scope.get("told", {}).items()
+                ]
+                sent += [one for one in _HEADERS + told if one[0] not in there]
             await send(message)
 
         try:
@@ -107,9 +117,17 @@ class Guard:
         if not announced.isdecimal() or int(announced[:20]) > limit:
             await _too_large(limit)(scope, receive, send)
             return
-        shown_once = any(rule.shown_once for rule, _ in found)
         bounded = _limited(receive, limit)
-        await once(self._app, scope, bounded, send, shown_once=shown_once)
+        shown_once = any(rule.shown_once for rule, _ in found)
+
+        async def route(scope: Scope, receive: Receive, send: Send) -> None:
+            await once(self._app, scope, receive, send, shown_once=shown_once)
+
+        if path == plain_classify.PATH:
+            state = state_of(connection)
+            await plain_classify.answer(route, state, scope, bounded, send)
+        else:
+            await route(scope, bounded, send)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

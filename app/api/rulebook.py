@@ -22,9 +22,18 @@ class RuleBook:
             (method, compile_path(path)[0], _literal(path), rule)
             for (method, path), rule in rules.items()
         ]
+        self._known = {
+            (method, path): self._find(method, path)
+            for method, path in rules
+            if "{" not in path
+        }
 
     def find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
         """Return the rules for a method on a path, with the path's parameters."""
+        known = self._known.get((method, path))
+        return self._find(method, path) if known is None else known
+
+    def _find(self, method: str, path: str) -> list[tuple[Rule, Mapping[str, str]]]:
         if method == "HEAD":
             method = "GET"
         fits = [row for row in self._rows if row[1].match(path)]

@@ -68,4 +68,7 @@ class Role(StrEnum):
     @property
     def rank(self) -> int:
         """Position in device < viewer < labeler < operator < admin."""
-        return list(Role).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}

@@ -1,5 +1,7 @@
 """Classification, versions, promotion and retraining by REST."""
 
+import json
+
 import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -272,3 +274,32 @@ async def test_a_device_may_have_a_model_of_its_own(
     acts = (await api["admin"]("GET", "/audit")).json()["items"]
     mine = [one["act"] for one in acts if one["object"] == "device:arm-1"]
     assert mine[:4] == ["rollback", "promote", "release", "promote"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"windows": [[[1.0, 2.0]] * 40, [[0.5, 1]] * 30]},
+        {"windows": [[[1.0, 2.0]] * 40], "pre_roll": 5, "post_roll": 1},
+        {"features": [[0.25] * 36]},
+        {"windows": [[[1.0, 2.0]] * 40], "pre_roll": -1},
+        {"windows": [[[1.0, 2.0], [1.0]]]},
+        {"windows": [[[1.0, 1e39]]]},
+        {"features": []},
+        {},
+    ],
+)
+async def test_the_quick_way_answers_as_the_route_does(
+    admin: Caller, version: int, more: dict[str, object]
+) -> None:
+    body = json.dumps({"profile": "arm"} | more)
+    quick, route = [
+        await admin("POST", "/classify", content=body, headers={"Content-Type": kind})
+        for kind in ("application/json", "application/json; charset=utf-8")
+    ]
+    assert quick.status_code == route.status_code
+    for answer in (quick, route):
+        answer.headers.pop("ratelimit", None)
+        answer.headers.pop("content-length", None)
+    assert quick.headers == route.headers
+    assert quick.json() == route.json()

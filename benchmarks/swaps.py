@@ -1,0 +1,211 @@
+"""Two hundred swaps while predictions are asked for as fast as they come.
+
+    python -m benchmarks.swaps [--swaps 200] [--predictions 100000] [--per-minute 100]
+
+Starts a service of its own with five versions, each of which answers with classes that
+carry its own name.  Versions are promoted and rolled back over REST at a steady pace,
+while eight connections ask `POST /classify` without a pause.  Counted are answers that
+are no answers, answers whose class is of another version than they name (mixed), and
+answers of a version that the ledger says served at no time between request and reply
+(wrong); a process may serve the former for as long as it needs to load the next one,
+which is measured, and told.  Exit code 1 if anything of it is not 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.client import Onset
+from benchmarks.place import KEY, place
+
+TAGS = 5
+CLASSES = ("rest", "fist")
+CONNECTIONS = 8
+
+
+@dataclass
+class Counted:
+    """What was asked, promoted and found."""
+
+    wanted: int = 0
+    asked: int = 0
+    enough: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: int = 0
+    mixed: int = 0
+    answers: list[tuple[float, float, int]] = field(default_factory=list)
+    promoted: list[tuple[float, float, int]] = field(default_factory=list)
+    """When a promotion was asked for and answered, and what serves from then on."""
+    lags: list[float] = field(default_factory=list)
+
+
+def windows(n: int) -> list[tuple[str, list[list[float]]]]:
+    """Quiet and loud windows of two channels."""
+    rng = np.random.default_rng(n)
+    return [
+        (name, rng.normal(0, loud, (40, 2)).round(4).tolist())
+        for _ in range(30)
+        for name, loud in zip(CLASSES, (0.1, 2.0), strict=True)
+    ]
+
+
+async def versions(api: Onset) -> dict[int, str]:
+    """Train five versions whose classes carry their names."""
+    channels = [{"name": "x"}, {"name": "y"}]
+    policy = {"every_labels": None, "estimator": "logistic", "promote": "never"}
+    await api.put_profile(
+        "swaps", {"channels": channels, "rate_hz": 50, "retrain": policy}
+    )
+    made: dict[int, str] = {}
+    events: list[str] = []
+    for tag in range(TAGS):
+        rows = [
+            {"profile": "swaps", "window": w, "label": f"v{tag}:{y}"}
+            for y, w in windows(0)
+        ]
+        if not events:
+            await api.import_events("\n".join(map(json.dumps, rows)).encode())
+            events = [one["id"] async for one in api.events(profile="swaps")]
+            said = [one["label"]["label"] async for one in api.events(profile="swaps")]
+            kinds = dict(zip(events, (y.split(":")[1] for y in said), strict=True))
+        else:
+            await api.labels({e: f"v{tag}:{kinds[e]}" for e in events})
+        job = await api.retrain("swaps", mode="full")
+        done = await api.wait_job(job["id"])
+        made[done["result"]["model_version"]] = f"v{tag}"
+    return made
+
+
+async def ask(
+    port: int, names: dict[int, str], to: Counted, stop: asyncio.Event
+) -> None:
+    """Ask without a pause; note when, and which version answered."""
+    said = json.dumps({"profile": "swaps", "windows": [windows(1)[1][1]]}).encode()
+    head = (
+        f"POST /classify HTTP/1.1\r\nHost: onset\r\nAuthorization: Bearer {KEY}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while not stop.is_set():
+        began = time.perf_counter()
+        writer.write(head.encode() + said)
+        top = await reader.readuntil(b"\r\n\r\n")
+        size = int(top.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        body = json.loads(await reader.readexactly(size))
+        to.asked += 1
+        if to.asked >= to.wanted:
+            to.enough.set()
+        if b" 200 " not in top[:16]:
+            to.failed += 1
+            continue
+        [answer] = body["predictions"]
+        to.mixed += answer["label"].split(":")[0] != names[answer["model_version"]]
+        to.answers.append((began, time.perf_counter(), answer["model_version"]))
+    writer.close()
+
+
+async def swap(
+    api: Onset, names: dict[int, str], to: Counted, asked: argparse.Namespace
+) -> None:
+    """Promote and roll back at a steady pace."""
+    choose = random.Random(0)
+    begun = time.perf_counter()
+    now = to.promoted[-1][2]
+    for k in range(asked.swaps):
+        await asyncio.sleep(begun + k * 60 / asked.per_minute - time.perf_counter())
+        at = time.perf_counter()
+        if k % 3 == 2:
+            now = int((await api.rollback("swaps", "benchmark"))["version"] or 0)
+        else:
+            now = choose.choice([one for one in names if one != now])
+            await api.promote(now, "benchmark")
+        to.promoted.append((at, time.perf_counter(), now))
+
+
+def wrong(to: Counted, allowed: float) -> int:
+    """Count answers of versions that served at no time between request and reply.
+
+    A version serves from when its promotion was asked for until `allowed` seconds
+    after the next one was answered.
+    """
+    spans: dict[int, list[tuple[float, float]]] = {}
+    ends = [*(told for _, told, _ in to.promoted[1:]), float("inf")]
+    for (at, _, version), end in zip(to.promoted, ends, strict=True):
+        spans.setdefault(version, []).append((at, end + allowed))
+    return sum(
+        not any(b <= told and asked <= e for b, e in spans.get(version, ()))
+        for asked, told, version in to.answers
+    )
+
+
+def lags(to: Counted) -> list[float]:
+    """How long after its promotion a version first answered."""
+    found, answers = [], sorted(to.answers, key=lambda one: one[1])
+    at = 0
+    for k, (_, told, version) in enumerate(to.promoted[1:], 1):
+        until = to.promoted[k + 1][0] if k + 1 < len(to.promoted) else float("inf")
+        while at < len(answers) and answers[at][1] < told:
+            at += 1
+        first = next(
+            (t for _, t, v in answers[at:] if v == version and t < until), None
+        )
+        if first is not None:
+            found.append(first - told)
+    return found
+
+
+async def measure(url: str, port: int, asked: argparse.Namespace) -> int:
+    """Do it, and tell."""
+    async with Onset(url, KEY) as api:
+        names = await versions(api)
+        first = next(iter(names))
+        at = time.perf_counter()
+        await api.promote(first, "benchmark")
+        to = Counted(asked.predictions, promoted=[(at, time.perf_counter(), first)])
+        await asyncio.sleep(2)  # the service has heard of it
+        stop = asyncio.Event()
+        asking = [
+            asyncio.create_task(ask(port, names, to, stop)) for _ in range(CONNECTIONS)
+        ]
+        begun = time.perf_counter()
+        await swap(api, names, to, asked)
+        await to.enough.wait()
+        took = time.perf_counter() - begun
+        stop.set()
+        await asyncio.gather(*asking)
+    late = lags(to)
+    n_wrong = wrong(to, allowed=max(late, default=0.0))
+    print(
+        f"{asked.swaps} swaps in {took:.0f} s, {to.asked} predictions: "
+        f"{to.failed} failed, {to.mixed} mixed, "
+        f"{n_wrong} by a version that did not serve"
+    )
+    p50, p99 = np.percentile(np.array(late) * 1e3, [50, 99])
+    print(f"from promotion to its first answer: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    waits = np.array([told - begun for begun, told, _ in to.answers]) * 1e3
+    print(
+        "answers: p50 {:.2f} ms, p99 {:.2f} ms".format(*np.percentile(waits, [50, 99]))
+    )
+    return int(bool(to.failed or to.mixed or n_wrong))
+
+
+def main() -> int:
+    """Start everything, measure, stop everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--swaps", type=int, default=200)
+    parser.add_argument("--predictions", type=int, default=100_000)
+    parser.add_argument("--per-minute", type=float, default=100.0)
+    asked = parser.parse_args()
+    with place("trainer", ONSET_REQUESTS_PER_SECOND="1000000") as where:
+        return asyncio.run(measure(where.url, where.port, asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
