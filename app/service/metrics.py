@@ -4,11 +4,12 @@ Each stage of a reading's path counts what went in, out and was dropped, so that
 in = out + dropped + pending holds and the narrow stage can be named.
 """
 
+import asyncio
 import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from app.service.gauges import ModelGauges
@@ -31,6 +32,18 @@ class Processor(Collector):
         yield CounterMetricFamily("onset_cpu_seconds", said, time.process_time())
 
 
+class Tasks(Collector):
+    """The tasks of the event loop: more and more of them are a leak."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Count them, where there is a loop."""
+        try:
+            count = len(asyncio.all_tasks())
+        except RuntimeError:  # asked for from outside
+            count = 0
+        yield GaugeMetricFamily("onset_tasks", "Tasks of the event loop", count)
+
+
 class Metrics:
     """The service's counters, gauges and histograms in a registry of their own."""
 
@@ -38,6 +51,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         r.register(Processor())
+        r.register(Tasks())
         self.models = ModelGauges()
         r.register(self.models)
         self.connections = Gauge(
