@@ -102,7 +102,8 @@ class RetrainBody(Body):
     )
     least: Annotated[dict[Text64, LeastBody], Field(max_length=1000)] = Field(
         default={},
-        description="By class, what it must reach; of versions trained from now on.",
+        description="By class, what it must reach; of versions trained or "
+        "imported from now on.",
     )
 
 

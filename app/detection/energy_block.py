@@ -79,7 +79,8 @@ def close_block(
     known = min(ints[baseline.BLOCKS_SEEN], baseline.BLOCKS)
     if known >= baseline.ENOUGH:
         low = baseline.low_level(known, rows)
-        if learnt:
+        # before a scale is known there is no level
+        if learnt and level > restless.SILENCE:
             above = math.log(level / low)
             own[restless.CROSSED_LEVEL] = restless.crossed(
                 above - own[restless.USUAL_LEVEL],

@@ -93,7 +93,7 @@ def scored(settings: Json, rate_hz: float, n_channels: int) -> CompiledDetector:
     warm = ticks.BEHIND
     plan = Plan(
         magic=b"SCRD",
-        version=2,
+        version=3,
         step=step,
         flush=flush,
         params=np.concatenate(

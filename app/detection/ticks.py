@@ -36,6 +36,8 @@ KEPT = BEHIND + AHEAD + 1
 """Rows in memory."""
 OVERALL = 4
 """Values of a row that are of no single channel."""
+ALMOST = 0.999
+"""Of the least scale there is, for what was rounded on the way."""
 LEAST_SPREAD = 0.05
 """Of a channel's noise floor, its spread has at least."""
 
@@ -140,10 +142,19 @@ def take(
 
 
 @compiled
+def is_dead(c: int, per_channel: FloatArray) -> bool:
+    """Say whether a channel's quiet is below what its values can resolve."""
+    centre = abs(per_channel[baseline.CENTRE, c])
+    rounding = max(baseline.RESOLUTION * centre, baseline.SILENCE)
+    return bool(per_channel[baseline.WEIGHT, c] * rounding > ALMOST)
+
+
+@compiled
 def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> None:
     """Write the row of a tick that is complete."""
     n_channels = per_channel.shape[1]
     away_sum, away_most, moved_sum, moved_most = 0.0, 0.0, 0.0, 0.0
+    dead, living = 0, 0.0
     for c in range(n_channels):
         weight = per_channel[baseline.WEIGHT, c]
         away = math.log1p(per_channel[AWAY, c] / tick * weight)
@@ -158,9 +169,17 @@ def describe(tick: int, per_channel: FloatArray, row: Float32Array) -> None:
         row[OVERALL + c] = level if z > 0.0 else -level
         variance = max(per_channel[SQUARE, c] / tick - shift * shift, 0.0)
         least = LEAST_SPREAD / weight if weight > 0.0 else 0.0
-        row[OVERALL + n_channels + c] = 0.5 * math.log(
-            variance + least * least + baseline.SILENCE
-        )
+        spread = 0.5 * math.log(variance + least * least + baseline.SILENCE)
+        row[OVERALL + n_channels + c] = spread
+        if is_dead(c, per_channel):
+            dead += 1
+        else:
+            living += spread
+    if 0 < dead < n_channels:
+        # as the others are: a model never saw what nothing looks like
+        for c in range(n_channels):
+            if is_dead(c, per_channel):
+                row[OVERALL + n_channels + c] = living / (n_channels - dead)
     row[0] = away_sum / n_channels
     row[1] = away_most
     row[2] = moved_sum / n_channels

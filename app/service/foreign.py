@@ -104,6 +104,7 @@ def _examine(graph: bytes, profile: Profile, said: ForeignModel) -> ModelCard:
         estimator=IMPORTED,
         graph_sha256=digest,
         unknown_below=said.unknown_below,
+        least=profile.retrain.least,
         selftest=SelfTest(
             tuple(tuple(float(v) for v in row) for row in rows), tuple(answers)
         ),

@@ -14,7 +14,9 @@ import numpy as np
 
 from app.detection import DETECTORS, Stream, build, warm
 from app.detection.scores import silent
-from app.domain import Channel, DetectorVersion, Profile, Readings
+from app.domain import Channel, DetectorVersion, FloatArray, Profile, Readings
+from app.domain.addresses import address, float64_at
+from app.domain.compiled import compiled
 
 RATE_HZ = 50.0
 N_CHANNELS = 6
@@ -22,6 +24,40 @@ SIZES = (1, 50)
 CALLS = 4000
 RUNS = 7
 HOURS = 10
+
+
+class Bare:
+    """What no detector can do without: a call, and a look at every value."""
+
+    def __init__(self, step):
+        self.sums = np.zeros(3 * N_CHANNELS)
+        self.step = step
+        self.address = address(self.sums)
+
+    def update(self, values):
+        """Take readings."""
+        return self.step(values, self.address)
+
+
+@compiled
+def nothing(values: FloatArray, memory: int) -> int:
+    """Do nothing."""
+    return 0
+
+
+@compiled
+def sums(values: FloatArray, memory: int) -> int:
+    """Add up the values, their squares and their distances, channel by channel."""
+    rows = float64_at(memory, 3 * N_CHANNELS).reshape(3, N_CHANNELS)
+    for c in range(values.shape[1]):
+        total, squares, away = rows[0, c], rows[1, c], rows[2, c]
+        for k in range(values.shape[0]):
+            x = values[k, c]
+            total += x
+            squares += x * x
+            away += abs(x)
+        rows[0, c], rows[1, c], rows[2, c] = total, squares, away
+    return 0
 
 
 def best(make, feed, chunks):
@@ -78,6 +114,18 @@ def main():
             )
         )
     rows.append(("Stream (energy)", *costs))
+    for name, step in (("call of a kernel", nothing), ("and three sums", sums)):
+        costs = []
+        for size in SIZES:
+            chunks = [values[i * size : (i + 1) * size] for i in range(CALLS)]
+            costs.append(
+                best(
+                    lambda step=step: Bare(step),
+                    lambda bare, chunk: bare.update(chunk),
+                    chunks,
+                )
+            )
+        rows.append((name, *costs))
     old = build({"kind": "energy"}, RATE_HZ, N_CHANNELS)
     for _ in range(HOURS):
         hour = np.tile(values, (1 + int(3600 * RATE_HZ) // n, 1))

@@ -166,6 +166,34 @@ async def test_model_from_elsewhere_becomes_a_candidate_that_serves_when_promote
     assert classify(model, window("fist", 3), 10, 10).label == "v:fist"
 
 
+async def test_model_from_elsewhere_is_held_to_what_the_profile_demands_of_a_class(
+    admin: Caller, state: State
+) -> None:
+    profile = (await admin("GET", "/profiles/arm")).json()
+    seen = window("fist", 3)
+    graph, _ = tiny_model("v")
+    unknown = []
+    for least in ({}, {"v:fist": {"seconds": 60}}, {"v:fist": {"probability": 1}}):
+        body = {
+            "channels": profile["channels"],
+            "rate_hz": profile["rate_hz"],
+            "retrain": {**profile["retrain"], "least": least},
+        }
+        changed = await admin("PUT", "/profiles/arm", json=body)
+        assert changed.status_code == 200, changed.text
+        query = {"profile": "arm", "classes": CLASSES, "unknown_below": 0.0}
+        made = await admin(
+            "POST", "/models/import", params=query, content=graph, headers=ONNX
+        )
+        path = f"/models/{made.json()['version']}/promote"
+        await admin("POST", path, json={"reason": "to see"})
+        await state.champions.refresh()
+        model = state.champions.model("arm")
+        assert model is not None
+        unknown.append(classify(model, seen, 10, 10).unknown)
+    assert unknown == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("graph", "classes"),
     [

@@ -173,3 +173,15 @@ def test_model_whose_trees_do_not_end_is_refused(change):
     fields = {name: getattr(model, name) for name in Scorer.__slots__}
     with pytest.raises(InvalidDetector, match="model"):
         Scorer(**{**fields, **change})
+
+
+@pytest.mark.parametrize("value", [0.0, 3.25])
+def test_a_dead_channel_looks_like_the_others_to_a_model(value):
+    values = np.random.default_rng(4).normal(5, 1, (3000, 3))
+    values[:, 1] = value
+    rows = ticks.features_of(values, RATE_HZ)[-50:]
+    width = ticks.width(3)
+    for window in range(ticks.WINDOWS):
+        spreads = rows[:, window * width + ticks.OVERALL + 3 :][:, :3]
+        others = (spreads[:, 0] + spreads[:, 2]) / 2
+        assert spreads[:, 1] == pytest.approx(others, abs=1e-5)
