@@ -39,7 +39,7 @@ from app.api.windows import CSV, PARQUET, WindowAnswer, written
 from app.domain import Flag
 from app.service import boundaries
 from app.service.boundaries import Missed
-from app.store import events, labels, revisions
+from app.store import deliveries, events, labels, revisions
 from app.store.events import EventFilter
 from app.store.pages import cursor_of
 
@@ -230,12 +230,16 @@ async def get_window(
 async def get_trace(
     event_id: EventPath, state: Annotated[State, Depends(current)]
 ) -> TraceAnswer:
-    """Which way the event took through the service, each step with its time."""
+    """Which way the event took through the service, each step with its time.
+
+    Deliveries to webhooks (`delivered`, `waiting`, `failed`) are known for a week.
+    """
     async with state.engine.begin() as conn:
         row = await events.get(conn, event_id)
         said = await events.predictions_of(conn, event_id)
         told = await labels.history(conn, event_id)
         moved = await revisions.of_event(conn, event_id)
+        sent = await deliveries.of_message(conn, f"event:{event_id}")
     found = {
         "device": row.device,
         "boot": row.boot,
@@ -266,6 +270,15 @@ async def get_trace(
     for former in moved:
         was = {"onset_seq": former.onset_seq, "offset_seq": former.offset_seq}
         steps.append(Step(step="moved", at=former.at, facts={"by": former.by, **was}))
+    for one_sent in sent:
+        facts = {
+            "webhook": one_sent.webhook,
+            "attempts": one_sent.attempts,
+            "status": one_sent.status,
+            "error": one_sent.error,
+        }
+        at = one_sent.ended_at or one_sent.created_at
+        steps.append(Step(step=one_sent.state, at=at, facts=facts))
     # device clocks may be wrong: what the service did keeps its own order
     steps[2:] = sorted(steps[2:], key=lambda step: step.at)
     return TraceAnswer(event=str(event_id), steps=steps)

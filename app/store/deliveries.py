@@ -209,6 +209,16 @@ async def log(
     return rows[:limit], cursor_of(rows[limit - 1].id) if more else None
 
 
+async def of_message(conn: AsyncConnection, message: str) -> list[Delivery]:
+    """Return what became of a message at each webhook that is owed it, for a week."""
+    every = select(webhooks.c.id).scalar_subquery()
+    wanted = select(deliveries).where(
+        deliveries.c.webhook.in_(every), deliveries.c.message == message
+    )
+    rows = await conn.execute(wanted.order_by(deliveries.c.id))
+    return [_delivery(row) for row in rows]
+
+
 async def forget(conn: AsyncConnection, after_seconds: float) -> int:
     """Drop deliveries that ended so long ago; return how many."""
     before = _NOW - timedelta(seconds=after_seconds)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.state import State
 from app.learning import classify
-from app.store import events
+from app.store import deliveries, events, webhooks
+from app.store.deliveries import NewDelivery
 from tests.api.caller import Caller, require_problem
 from tests.service.scene import T0, add_events, add_version, cycle, event_of
 
@@ -103,6 +104,35 @@ async def test_prediction_of_an_event_and_its_filters(
     assert (detail["n_readings"], detail["pre_roll"]) == (60, 10)
     steps = (await admin("GET", f"/events/{made.id}/trace")).json()["steps"]
     assert [s["step"] for s in steps] == ["onset", "offset", "stored", "predicted"]
+
+
+async def test_trace_of_an_event_tells_who_was_told_of_it(
+    admin: Caller, engine: AsyncEngine
+) -> None:
+    (made,) = await add_events(engine, "arm", ["wave"])
+    other, _ = await add_events(engine, "arm", ["fist", "fist"], start=1)
+    async with engine.begin() as conn:
+        hooks = [
+            await webhooks.add(conn, url, b"s" * 32, ["onset.event"], None)
+            for url in ("https://a.example", "https://b.example")
+        ]
+        for hook in hooks:
+            messages = [f"event:{one.id}" for one in (made, other)]
+            new = [NewDelivery(m, "onset.event", "{}") for m in messages]
+            await deliveries.add(conn, hook.id, new)
+        taken = await deliveries.take_due(conn, 10, 60.0)
+        for _hook, one in taken:
+            if one.webhook == hooks[0].id:
+                await deliveries.delivered(conn, one, 204)
+    steps = (await admin("GET", f"/events/{made.id}/trace")).json()["steps"]
+    told = {s["facts"]["webhook"]: s for s in steps if "webhook" in s["facts"]}
+    assert {number: one["step"] for number, one in told.items()} == {
+        hooks[0].id: "delivered",
+        hooks[1].id: "waiting",
+    }
+    assert told[hooks[0].id]["facts"]["status"] == 204
+    assert [s["at"] for s in steps[2:]] == sorted(s["at"] for s in steps[2:])
+    assert [s["step"] for s in steps[:3]] == ["onset", "offset", "stored"]
 
 
 async def test_window_is_the_same_in_all_three_forms(
