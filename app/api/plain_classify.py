@@ -37,7 +37,8 @@ async def answer(
     route: ASGIApp, state: State, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer an authorised request, or leave it to the route."""
-    if scope["query_string"] or not _is_plain(scope["headers"]):
+    limited = scope["state"]["reach"].limited  # which the route holds to
+    if limited or scope["query_string"] or not _is_plain(scope["headers"]):
         await route(scope, receive, send)
         return
     held: list[Message] = []
