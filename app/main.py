@@ -24,21 +24,21 @@ from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key
-from app.service.alerts import Alerts
 from app.service.background import Background
 from app.service.champion import Champions
-from app.service.commit import GroupCommit, Pace
 from app.service.detectors import Detectors
-from app.service.feed import Feed
-from app.service.fleet import Fleet
-from app.service.hub import Hub, Message
-from app.service.ingest import Ingest
 from app.service.keyring import KeyRing
-from app.service.load import Load
 from app.service.metrics import Metrics
-from app.service.shared import Shared
-from app.service.signals import Signals
-from app.service.webhooks import Webhooks
+from app.service.notify.alerts import Alerts
+from app.service.notify.feed import Feed
+from app.service.notify.hub import Hub, Message
+from app.service.notify.signals import Signals
+from app.service.notify.webhooks import Webhooks
+from app.service.streams.commit import GroupCommit, Pace
+from app.service.streams.fleet import Fleet
+from app.service.streams.ingest import Ingest
+from app.service.streams.load import Load
+from app.service.streams.shared import Shared
 from app.settings import Settings
 from app.store import engine as database
 from app.store.artefacts import Artefacts

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from app.store import migrate
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 
 KEY = "ons_benchmrk_0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -23,12 +23,12 @@ import numpy as np
 from app.cli import kernels
 from app.detection import Stream
 from app.domain import Channel, Event, Profile, Readings
-from app.service import verify, verifying
-from app.service.progress import Progress
+from app.service.jobs import verify, verifying
+from app.service.jobs.progress import Progress
 from app.store import devices, jobs, migrate, profiles, streams
 from app.store import engine as database
 from app.store.artefacts import Artefacts
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 from app.store.streams import Claim, StreamCommit
 
 RATE_HZ, CHANNELS, CHUNK = 50.0, 6, 3000

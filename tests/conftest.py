@@ -16,7 +16,7 @@ from psycopg import sql
 
 from app.cli import kernels
 from app.store import migrate
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 
 kernels.keep()
 

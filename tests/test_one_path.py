@@ -5,14 +5,8 @@ from pathlib import Path
 import app
 from app.api import classify as rest
 from app.learning import classify, model
-from app.service import (
-    classify_later,
-    endtoend,
-    live,
-    reask,
-    rerun,
-    shadowing,
-)
+from app.service.jobs import classify_later, endtoend, reask, rerun, shadowing
+from app.service.streams import live
 
 PACKAGE = Path(app.__file__).parent
 
@@ -20,7 +14,7 @@ PACKAGE = Path(app.__file__).parent
 USERS = {
     "learning/dataset.py": "training",
     "learning/model.py": "serving: live, by REST, in replays",
-    "service/skew.py": "compares what was served with what is computed now",
+    "service/jobs/skew.py": "compares what was served with what is computed now",
     "service/labelling.py": "tells apart what to label next",
     "learning/why.py": "asks the model again with parts of a window left out",
     "service/explaining.py": "finds the labelled events that are nearest",

@@ -21,7 +21,7 @@ from app.api.access import Caller, who
 from app.api.fields import Answer, Body, DevicePath, Name, example
 from app.api.sockets import Sockets
 from app.errors import Conflict, InvalidInput, NotFound, OnsetError, Unavailable
-from app.service.connection import Connection
+from app.service.streams.connection import Connection
 from app.wire import closes, messages
 from app.wire.frames import JSON
 from app.wire.session import Session

@@ -12,7 +12,7 @@ from app.api.fields import Body, Name, ProfilePath, Text64, Text500, example
 from app.api.jobs import JobAnswer
 from app.api.profiles import Promote
 from app.api.state import State, current
-from app.service import explore, fit, judge
+from app.service.jobs import explore, fit, judge
 
 router = APIRouter(prefix="/profiles/{name}/detectors", tags=["Detectors"])
 

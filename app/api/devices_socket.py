@@ -28,8 +28,8 @@ from app.api.receipt import FAST, LATE, Deadline
 from app.api.sockets import Sockets
 from app.api.state import State
 from app.errors import OnsetError
-from app.service.connection import Connection
-from app.service.fleet import Lane
+from app.service.streams.connection import Connection
+from app.service.streams.fleet import Lane
 from app.store.engine import AWAY
 from app.wire import closes, websocket
 from app.wire.quick import CODECS, JSON

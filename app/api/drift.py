@@ -10,8 +10,8 @@ from pydantic import Field
 
 from app.api.fields import Answer, Name, ProfilePath, Query
 from app.api.state import State, current
-from app.service import drift
-from app.service.drift import FEWEST, NEWEST, USUAL
+from app.service.jobs import drift
+from app.service.jobs.drift import FEWEST, NEWEST, USUAL
 
 router = APIRouter(prefix="/profiles", tags=["Profiles"])
 

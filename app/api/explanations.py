@@ -13,7 +13,7 @@ from app.api.fields import Answer, EventPath, Number, Query, Time
 from app.api.state import State, current
 from app.errors import Unavailable
 from app.service import explaining
-from app.service.load import EXPLANATIONS
+from app.service.streams.load import EXPLANATIONS
 
 router = APIRouter(prefix="/events", tags=["Events"])
 

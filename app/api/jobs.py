@@ -11,7 +11,7 @@ from app.api.access import Caller, who
 from app.api.fields import Answer, Body, Name, Page, PageQuery, Text500, Time
 from app.api.profiles import Mode, PromoteModel
 from app.api.state import State, current
-from app.service import retrain
+from app.service.jobs import retrain
 from app.store import audit, jobs
 
 router = APIRouter(tags=["Jobs"])

@@ -30,7 +30,7 @@ from app.api.shapes import SaidAnswer, event_answer
 from app.api.state import State, current, reach_of
 from app.domain.reach import Reach
 from app.errors import InvalidInput, Unauthenticated
-from app.service.hub import Message, SlowReader
+from app.service.notify.hub import Message, SlowReader
 from app.store import devices, events
 
 router = APIRouter(tags=["Live"])

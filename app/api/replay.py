@@ -11,8 +11,8 @@ from app.api.access import Caller, who
 from app.api.fields import Body, Name, Number
 from app.api.jobs import JobAnswer
 from app.api.state import State, current
-from app.service import replay
-from app.service.replay import Side
+from app.service.jobs import replay
+from app.service.jobs.replay import Side
 
 router = APIRouter(tags=["Replay"])
 

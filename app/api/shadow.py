@@ -11,7 +11,7 @@ from app.api.access import Caller, who
 from app.api.fields import Answer, Body, Text500, Time, VersionPath
 from app.api.state import State, current
 from app.errors import NotFound
-from app.service.shadowing import beside
+from app.service.jobs.shadowing import beside
 from app.store import audit, models, shadows
 
 router = APIRouter(prefix="/models", tags=["Models"])

@@ -14,7 +14,7 @@ from app.api.live import Events, say, stream_of, until_refused
 from app.api.state import State, current, reach_of
 from app.domain import Profile
 from app.errors import InvalidInput, NotFound
-from app.service.signals import Wish
+from app.service.notify.signals import Wish
 from app.store import devices, profiles
 
 router = APIRouter(tags=["Live"])

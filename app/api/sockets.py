@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.service.commit import GroupCommit
-from app.service.connection import Connection
-from app.service.fleet import Fleet
-from app.service.ingest import Ingest
-from app.service.load import Load
 from app.service.metrics import Metrics
+from app.service.streams.commit import GroupCommit
+from app.service.streams.connection import Connection
+from app.service.streams.fleet import Fleet
+from app.service.streams.ingest import Ingest
+from app.service.streams.load import Load
 from app.store import devices, keys
 from app.wire import closes
 from app.wire.actions import Limits

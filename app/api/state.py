@@ -16,10 +16,10 @@ from app.api.rate import Allowance
 from app.api.tickets import Tickets
 from app.domain.reach import EVERYTHING, Reach
 from app.service.champion import Champions
-from app.service.hub import Hub
 from app.service.keyring import KeyRing
-from app.service.load import Load
-from app.service.signals import Signals
+from app.service.notify.hub import Hub
+from app.service.notify.signals import Signals
+from app.service.streams.load import Load
 from app.store import limited
 from app.store.artefacts import Artefacts
 

@@ -10,7 +10,7 @@ from app.api.access import Caller, who
 from app.api.fields import Body, Name
 from app.api.jobs import JobAnswer
 from app.api.state import State, current
-from app.service import verify
+from app.service.jobs import verify
 
 router = APIRouter(tags=["Replay"])
 

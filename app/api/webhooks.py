@@ -12,7 +12,7 @@ from pydantic import Field
 from app.api.access import Caller, who
 from app.api.fields import MAX_INT, Answer, Body, Name, Page, PageQuery, Time, example
 from app.api.state import State, current
-from app.service import outgoing
+from app.service.notify import outgoing
 from app.store import audit, deliveries, profiles, webhooks
 from app.store.webhooks import Webhook
 

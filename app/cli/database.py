@@ -18,7 +18,7 @@ from app.cli import configuration
 from app.errors import Unavailable
 from app.settings import Settings
 from app.store import private, revision
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 
 CLUSTER = "postgres"
 CONNECT_SECONDS = 3

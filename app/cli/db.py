@@ -15,7 +15,7 @@ from app.cli import configuration
 from app.cli.database import available, upgrade
 from app.errors import Unavailable
 from app.store import migrate
-from app.store.binaries import find_postgres
+from app.store.embedded.binaries import find_postgres
 
 db = typer.Typer(no_args_is_help=True, help="The database's form, and a copy of it.")
 

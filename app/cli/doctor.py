@@ -19,7 +19,7 @@ from app.cli.rest import Service
 from app.errors import OnsetError
 from app.settings import Settings
 from app.store import migrate
-from app.store.binaries import find_postgres
+from app.store.embedded.binaries import find_postgres
 
 NEEDED_BYTES = 2**30
 """Less free space than that ends in a full disk sooner than anybody looks again."""

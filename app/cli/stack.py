@@ -23,7 +23,7 @@ from app.cli.live import Board
 from app.cli.processes import Keeper, Program, last_line
 from app.errors import Unavailable
 from app.settings import Settings
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 
 READY_SECONDS = 120.0
 LOOK_SECONDS = 0.1

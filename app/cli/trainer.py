@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from app.cli import configuration, logs
 from app.cli.database import available
 from app.cli.processes import die_with_parent, end_on_sigterm
-from app.service import trainer as worker
+from app.service.jobs import trainer as worker
 from app.settings import Settings
 from app.store.artefacts import Artefacts
 

@@ -41,7 +41,7 @@ from app.cli.options import (
 from app.cli.processes import Keeper, Program, end_on_sigterm, last_line
 from app.errors import InvalidInput, Unavailable
 from app.settings import Settings
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 
 SHARE_OF_FOLDER = 1.0
 SHARE_ENDLESS = 0.67

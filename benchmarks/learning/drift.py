@@ -26,7 +26,7 @@ from app.learning.dataset import Dataset, build
 from app.learning.incremental import train_incremental
 from app.learning.queue import Waiting, rank
 from app.learning.train import Trained, train_full
-from app.service.training import ONLINE_ROWS
+from app.service.jobs.training import ONLINE_ROWS
 from benchmarks.learning.quality import quiet
 from benchmarks.learning.stream import FROZEN_ROWS, read
 

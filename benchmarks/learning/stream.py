@@ -25,7 +25,7 @@ from app.learning.dataset import Dataset, build
 from app.learning.export import export
 from app.learning.incremental import train_incremental
 from app.learning.train import train_full
-from app.service.training import ONLINE_ROWS
+from app.service.jobs.training import ONLINE_ROWS
 
 FROZEN_ROWS = 1000
 PARITY_EVERY = 50

@@ -14,11 +14,11 @@ from app.api import application
 from app.api.state import State
 from app.domain import Role
 from app.service.champion import Champions
-from app.service.hub import Hub
 from app.service.keyring import KeyRing
-from app.service.load import Load
 from app.service.metrics import Metrics
-from app.service.signals import Signals
+from app.service.notify.hub import Hub
+from app.service.notify.signals import Signals
+from app.service.streams.load import Load
 from app.store import devices, keys, profiles
 from app.store import engine as database
 from app.store.artefacts import Artefacts

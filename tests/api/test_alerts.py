@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.service.alerts import Alerts
-from app.service.hub import Hub
+from app.service.notify.alerts import Alerts
+from app.service.notify.hub import Hub
 from tests.api.caller import Caller, require_problem
 from tests.service.scene import add_events
 

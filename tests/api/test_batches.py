@@ -15,11 +15,11 @@ from app.api import batches
 from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.domain import Float32Array
-from app.service.commit import GroupCommit, Pace
-from app.service.fleet import Fleet
-from app.service.ingest import Ingest
 from app.service.metrics import Metrics
-from app.service.shared import Shared
+from app.service.streams.commit import GroupCommit, Pace
+from app.service.streams.fleet import Fleet
+from app.service.streams.ingest import Ingest
+from app.service.streams.shared import Shared
 from app.store import devices, events
 from app.store.events import EventFilter, EventRow
 from app.wire.actions import Limits

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.api import live
 from app.api.state import State
 from app.domain import Onset, Profile, Readings, Retraction
-from app.service.hub import Hub, Message
+from app.service.notify.hub import Hub, Message
 from app.store import events, keys
 from tests.api.reader import reading
 from tests.service.scene import T0, add_events, cycle, event_of, profile_of

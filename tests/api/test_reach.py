@@ -19,7 +19,7 @@ from app.api.limits import Limits
 from app.api.state import State
 from app.domain import Prediction, Readings, Retraction, Role
 from app.domain.reach import Reach, expression
-from app.service.hub import Message
+from app.service.notify.hub import Message
 from app.store import (
     alert_rules,
     alerts,

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.state import State
-from app.service.feed import Feed
+from app.service.notify.feed import Feed
 from benchmarks.readers import store
 from tests.api.caller import Caller
 from tests.api.reader import reading

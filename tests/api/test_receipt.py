@@ -20,10 +20,10 @@ from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline
 from app.api.sockets import Patience, Sockets
 from app.domain import Role
 from app.errors import NotFound
-from app.service.fleet import Fleet
-from app.service.hub import Hub
-from app.service.load import ORDER, Load
 from app.service.metrics import Metrics
+from app.service.notify.hub import Hub
+from app.service.streams.fleet import Fleet
+from app.service.streams.load import ORDER, Load
 from app.wire.actions import Limits
 
 SECONDS = 0.2

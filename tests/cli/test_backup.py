@@ -10,7 +10,7 @@ from app.cli.db import backup
 from app.errors import Unavailable
 from app.store import engine as database
 from app.store import events, labels, migrate
-from app.store.binaries import find_postgres
+from app.store.embedded.binaries import find_postgres
 from tests.service.scene import add_events, cycle, profile_of, put_profile
 
 

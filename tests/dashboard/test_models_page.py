@@ -10,8 +10,8 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from app.client import Onset
-from app.service import trainer
-from app.service.trainer import Pace
+from app.service.jobs import trainer
+from app.service.jobs.trainer import Pace
 from app.store.artefacts import Artefacts
 from tests.dashboard.conftest import Look, photograph
 from tests.dashboard.scene import PROFILE, add_history

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.service import publish, trainer, training
+from app.service.jobs import publish, trainer, training
 from app.store import jobs
 from app.store.artefacts import Artefacts
 

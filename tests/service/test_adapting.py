@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.service import training
 from app.service.champion import Champions
-from app.service.classify_later import LateClassifier
-from app.service.progress import Progress
-from app.service.retrain import enqueue
+from app.service.jobs import training
+from app.service.jobs.classify_later import LateClassifier
+from app.service.jobs.progress import Progress
+from app.service.jobs.retrain import enqueue
 from app.store import devices, events, jobs, labels, models
 from app.store.artefacts import Artefacts
 from tests.service.scene import add_version, cycle, event_of, profile_of, put_profile

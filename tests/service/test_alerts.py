@@ -11,12 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import Prediction
-from app.service import alerts as service
-from app.service.alerts import Alerts
-from app.service.hub import Hub, Message
-from app.service.outgoing import make_client
-from app.service.shared import Answer
-from app.service.webhooks import Webhooks
+from app.service.notify import alerts as service
+from app.service.notify.alerts import Alerts
+from app.service.notify.hub import Hub, Message
+from app.service.notify.outgoing import make_client
+from app.service.notify.webhooks import Webhooks
+from app.service.streams.shared import Answer
 from app.store import alert_rules, alerts, devices, events, webhooks
 from app.store import deliveries as owed
 from app.store.alert_rules import AlertRule

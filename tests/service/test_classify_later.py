@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.learning import Model, classify
-from app.service.classify_later import BATCH, LateClassifier
+from app.service.jobs.classify_later import BATCH, LateClassifier
 from app.store import engine as database
 from app.store import events
 from app.store.artefacts import Artefacts

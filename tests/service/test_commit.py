@@ -4,9 +4,9 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy.exc import DataError, OperationalError
 
-from app.service import commit as module
-from app.service.commit import GroupCommit, Pace
 from app.service.metrics import Metrics
+from app.service.streams import commit as module
+from app.service.streams.commit import GroupCommit, Pace
 from app.store.streams import StreamCommit
 
 

@@ -6,13 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import Profile
-from app.service import drift_watch, training
 from app.service.champion import Champions
-from app.service.drift_watch import BUDGET, DriftWatch
 from app.service.gauges import ModelGauges
-from app.service.policies import Policies
-from app.service.progress import Progress
-from app.service.retrain import enqueue
+from app.service.jobs import drift_watch, training
+from app.service.jobs.drift_watch import BUDGET, DriftWatch
+from app.service.jobs.policies import Policies
+from app.service.jobs.progress import Progress
+from app.service.jobs.retrain import enqueue
 from app.store import drifts, jobs, labels, webhooks
 from app.store.artefacts import Artefacts
 from app.store.hooks import deliveries

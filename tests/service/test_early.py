@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.service.champion import Champions
-from app.service.commit import GroupCommit, Pace
-from app.service.hub import Hub
-from app.service.ingest import Ingest
-from app.service.load import ORDER, Load
 from app.service.metrics import Metrics
-from app.service.shared import Shared
+from app.service.notify.hub import Hub
+from app.service.streams.commit import GroupCommit, Pace
+from app.service.streams.ingest import Ingest
+from app.service.streams.load import ORDER, Load
+from app.service.streams.shared import Shared
 from app.store import events
 from app.store.artefacts import Artefacts
 from tests.service.scene import RATE_HZ, add_version, profile_of, put_profile

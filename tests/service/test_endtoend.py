@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.detection import complete
 from app.learning.model import classify
-from app.service import replay
 from app.service.champion import load
-from app.service.progress import Progress
-from app.service.replay import Side
+from app.service.jobs import replay
+from app.service.jobs.progress import Progress
+from app.service.jobs.replay import Side
 from app.store import jobs, labels, models, profiles
 from app.store.artefacts import Artefacts
 from tests.service.recorded import PROFILE, record

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Conflict, InvalidDetector, InvalidInput
-from app.service import explore
-from app.service.progress import Progress
+from app.service.jobs import explore
+from app.service.jobs.progress import Progress
 from app.store import jobs, labels
 from tests.service.recorded import BURSTS, PROFILE, record
 from tests.service.scene import put_profile

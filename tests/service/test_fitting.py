@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import NOTHING
 from app.errors import Conflict, InvalidInput, NotFound
-from app.service import boundaries, fit, fitting
+from app.service import boundaries
 from app.service.boundaries import Missed
-from app.service.progress import Progress
+from app.service.jobs import fit, fitting
+from app.service.jobs.progress import Progress
 from app.store import detectors, devices, jobs, labels, profiles
 from app.store.artefacts import Artefacts
 from tests.service.recorded import BURSTS, PROFILE, record

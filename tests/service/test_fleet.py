@@ -18,13 +18,13 @@ from app.api.sockets import Patience, Sockets
 from app.api.upgrade import Accepted
 from app.detection import Stream
 from app.domain import Channel, DetectorVersion, Prediction, Profile
-from app.service import live as live_module
-from app.service.fleet import Fleet
-from app.service.hub import Hub
-from app.service.live import LiveStream
-from app.service.load import Load
 from app.service.metrics import Metrics
-from app.service.shared import Shared
+from app.service.notify.hub import Hub
+from app.service.streams import live as live_module
+from app.service.streams.fleet import Fleet
+from app.service.streams.live import LiveStream
+from app.service.streams.load import Load
+from app.service.streams.shared import Shared
 from app.store.streams import StreamRow
 from app.wire.actions import Limits
 from tests.detection.oracle import (

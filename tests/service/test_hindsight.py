@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.learning import classify
-from app.service import training
 from app.service.champion import Champions
 from app.service.hindsight import recall
-from app.service.progress import Progress
-from app.service.retrain import enqueue
+from app.service.jobs import training
+from app.service.jobs.progress import Progress
+from app.service.jobs.retrain import enqueue
 from app.store import events, gold, jobs, labels, models
 from app.store.artefacts import Artefacts
 from tests.service.scene import T0, add_events, cycle, profile_of, put_profile

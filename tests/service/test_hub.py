@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.service.hub import Hub, Message, SlowReader, only
+from app.service.notify.hub import Hub, Message, SlowReader, only
 
 
 async def test_each_subscriber_hears_each_message_in_order():

@@ -26,16 +26,16 @@ from app.domain import (
     Span,
     event_id,
 )
-from app.service.commit import GroupCommit, Pace
-from app.service.connection import Connection
 from app.service.detectors import Detectors
-from app.service.feed import Feed
-from app.service.hub import Hub
-from app.service.ingest import Ingest
-from app.service.live import LiveStream
-from app.service.load import Load
 from app.service.metrics import Metrics
-from app.service.shared import Shared
+from app.service.notify.feed import Feed
+from app.service.notify.hub import Hub
+from app.service.streams.commit import GroupCommit, Pace
+from app.service.streams.connection import Connection
+from app.service.streams.ingest import Ingest
+from app.service.streams.live import LiveStream
+from app.service.streams.load import Load
+from app.service.streams.shared import Shared
 from app.store import (
     detectors,
     devices,

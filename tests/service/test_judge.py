@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Conflict, InvalidDetector, InvalidInput, NotFound
 from app.learning.heldout import STRETCH_SECONDS
-from app.service import explore, judge, judging, labelled
-from app.service.progress import Progress
-from app.service.rerun import Recorded
+from app.service.jobs import explore, judge, judging, labelled
+from app.service.jobs.progress import Progress
+from app.service.jobs.rerun import Recorded
 from app.store import detectors, devices, jobs, labels, profiles
 from app.store.artefacts import Artefacts
 from tests.service.recorded import PROFILE, record

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from app.service.load import (
+from app.service.metrics import Metrics
+from app.service.streams.load import (
     BEAT_SECONDS,
     CALM_SECONDS,
     CONNECTIONS,
@@ -15,7 +16,6 @@ from app.service.load import (
     STEP_SECONDS,
     Load,
 )
-from app.service.metrics import Metrics
 
 DEADLINE = 0.5
 

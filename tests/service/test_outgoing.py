@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import InvalidInput
-from app.service.outgoing import Unreachable, address_of, require_url
+from app.service.notify.outgoing import Unreachable, address_of, require_url
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain import RetrainPolicy
-from app.service.policy import Attempt, History, due, history, is_automatic
+from app.service.jobs.policy import Attempt, History, due, history, is_automatic
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

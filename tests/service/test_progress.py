@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import Cancelled
-from app.service.progress import Progress, reported
+from app.service.jobs.progress import Progress, reported
 from app.store import jobs
 
 

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import NOTHING, DetectorVersion, Event, Profile
 from app.errors import Conflict, InvalidDetector, InvalidInput, NotFound
-from app.service import boundaries, replay
+from app.service import boundaries
 from app.service.boundaries import Missed
-from app.service.progress import Progress
-from app.service.replay import Side
+from app.service.jobs import replay
+from app.service.jobs.progress import Progress
+from app.service.jobs.replay import Side
 from app.store import jobs, labels, profiles
 from app.store.artefacts import Artefacts
 from tests.service.recorded import PROFILE, record

@@ -1,11 +1,11 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.learning import classify
-from app.service import training
 from app.service.champion import Champions
-from app.service.progress import Progress
-from app.service.retrain import enqueue
-from app.service.shadowing import Shadowing, beside
+from app.service.jobs import training
+from app.service.jobs.progress import Progress
+from app.service.jobs.retrain import enqueue
+from app.service.jobs.shadowing import Shadowing, beside
 from app.store import events, jobs, labels, models, shadows
 from app.store.artefacts import Artefacts
 from tests.service.scene import (

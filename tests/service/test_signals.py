@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from app.domain import Channel, Profile, Readings
-from app.service import signals
-from app.service.hub import Hub, Message
-from app.service.signals import Signals, Viewer, Wish
+from app.service.notify import signals
+from app.service.notify.hub import Hub, Message
+from app.service.notify.signals import Signals, Viewer, Wish
 
 
 @dataclass(frozen=True)

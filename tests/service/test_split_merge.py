@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.domain import NOTHING
 from app.service import boundaries
 from app.service.boundaries import Missed
-from app.service.labelled import labelled_streams
+from app.service.jobs.labelled import labelled_streams
 from app.store import events, labels, profiles
 from tests.service.recorded import PROFILE, record
 from tests.service.scene import put_profile

@@ -13,10 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.errors import ChampionMoved, NotFound
-from app.service import trainer
-from app.service.policies import Policies
-from app.service.retrain import enqueue
-from app.service.sweep import MAX_ATTEMPTS, sweep
+from app.service.jobs import trainer
+from app.service.jobs.policies import Policies
+from app.service.jobs.retrain import enqueue
+from app.service.jobs.sweep import MAX_ATTEMPTS, sweep
 from app.store import events, jobs, labels, models
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job

@@ -11,11 +11,11 @@ from app import features
 from app.domain import LabelledWindow
 from app.errors import ArtefactError, Cancelled, CannotLearn, Conflict, InvalidInput
 from app.learning import classify
-from app.service import training
 from app.service.champion import Champions
-from app.service.progress import Progress
-from app.service.retrain import enqueue
-from app.service.skew import require_no_skew
+from app.service.jobs import training
+from app.service.jobs.progress import Progress
+from app.service.jobs.retrain import enqueue
+from app.service.jobs.skew import require_no_skew
 from app.store import events, jobs, models
 from app.store.artefacts import Artefacts
 from app.store.jobs import Job

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.detection import complete
 from app.errors import Conflict, NotFound
 from app.learning.model import classify
-from app.service import boundaries, tally, verify, verifying
+from app.service import boundaries
 from app.service.champion import load
-from app.service.progress import Progress
+from app.service.jobs import tally, verify, verifying
+from app.service.jobs.progress import Progress
 from app.store import detectors, events, jobs, labels, models, profiles, recordings
 from app.store import tables as t
 from app.store.arrays import pack

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.service import webhooks as service
-from app.service.hub import Hub, Message
-from app.service.outgoing import make_client
-from app.service.webhooks import Webhooks, pause_after
+from app.service.notify import webhooks as service
+from app.service.notify.hub import Hub, Message
+from app.service.notify.outgoing import make_client
+from app.service.notify.webhooks import Webhooks, pause_after
 from app.store import deliveries, webhooks
 from app.store.artefacts import Artefacts
 from app.store.deliveries import Delivery

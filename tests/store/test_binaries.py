@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
-from app.store.binaries import PostgresBinaries, find_postgres
+from app.store.embedded.binaries import PostgresBinaries, find_postgres
 
 
 def fake_installation(folder: Path, version: str = "16.4") -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.child import Account, OpenFolder, is_alive, launch, works_in
+from app.store.embedded.child import Account, OpenFolder, is_alive, launch, works_in
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes users")
 PYTHON = sys.executable

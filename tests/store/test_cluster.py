@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
-from app.store import cluster
-from app.store.cluster import Cluster
+from app.store.embedded import cluster
+from app.store.embedded.cluster import Cluster
 
 
 @pytest.fixture

@@ -16,15 +16,15 @@ import psycopg
 import pytest
 
 from app.errors import Unavailable
-from app.store.binaries import PostgresBinaries, find_postgres
-from app.store.child import is_alive, works_in
-from app.store.cluster import Cluster
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.binaries import PostgresBinaries, find_postgres
+from app.store.embedded.child import is_alive, works_in
+from app.store.embedded.cluster import Cluster
+from app.store.embedded.postgres import EmbeddedPostgres
 
 OWNER = """
 import os, sys
 from pathlib import Path
-from app.store.postgres import EmbeddedPostgres
+from app.store.embedded.postgres import EmbeddedPostgres
 if len(sys.argv) > 2:
     os.setgroups([]); os.setgid(int(sys.argv[3])); os.setuid(int(sys.argv[2]))
     sys.executable = sys.argv[4]  # root's own may lie in its closed home

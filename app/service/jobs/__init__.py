@@ -1,0 +1,1 @@
+"""Long work: who asks for it, and what the trainer's process does, step by step."""

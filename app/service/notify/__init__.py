@@ -1,0 +1,1 @@
+"""Telling those who look or listen: pages, live feeds, webhooks."""

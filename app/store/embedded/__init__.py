@@ -1,0 +1,1 @@
+"""The PostgreSQL that Onset starts by itself."""
