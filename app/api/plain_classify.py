@@ -14,6 +14,7 @@ from app.api.classify import INLINE_ROWS, predict
 from app.api.state import State
 from app.domain import Prediction
 from app.errors import OnsetError
+from app.wire.frames import FAULTS
 
 PATH = "/classify"
 _JSON = b"application/json"
@@ -76,7 +77,7 @@ def _said(state: State, body: bytes) -> bytes | None:
     """Return the answer; None: the route must look at it."""
     try:
         asked = _read(body)
-    except msgspec.MsgspecError:
+    except FAULTS:
         return None
     rows = asked.windows if asked.features is None else asked.features
     both = asked.windows is not None and asked.features is not None

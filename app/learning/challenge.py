@@ -235,7 +235,9 @@ def _champion(
             progress=_quiet,
             sharpness=recipe.sharpness,
         )
-        model = Model.load(*export(judged, profile, learnt))
+        onnx, card = export(judged, profile, learnt)
+        served = model.card
+        model = Model.load(onnx, replace(card, rule=served.rule, least=served.least))
     return Candidate(
         evaluate(model, judges.holdout.without(known)),
         len(known),

@@ -47,6 +47,7 @@ async def drip() -> AsyncIterator[bytes]:
     while True:
         yield b"data: %b\n\n" % bytes(1000)
         taken += 1000
+        await asyncio.sleep(0)  # a feed waits for news, so that an end can be heard
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:

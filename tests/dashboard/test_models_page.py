@@ -50,7 +50,9 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
 
         await page.keyboard.press("t")
         await say_why(page, "sixty more")
-        await expect(page.locator(".job-card")).to_contain_text("refreshed")
+        await expect(page.locator(".job-card")).to_contain_text(
+            "refreshed", timeout=30_000
+        )
         await expect(page.locator(".version")).to_have_count(2, timeout=20_000)
         sentence = page.locator(".sentence")
         await expect(sentence).to_contain_text(

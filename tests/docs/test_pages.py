@@ -1,5 +1,6 @@
 """What the documentation names exists."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -37,6 +38,7 @@ def test_targets_do_what_commands_of_that_name_do(target: str, command: str) -> 
     done = subprocess.run(
         ["make", "-n", "-o", ".venv/.installed-dev", target, "ARGS=--flag"],
         cwd=CHECKOUT,
+        env={k: v for k, v in os.environ.items() if not k.startswith("MAKE")},
         capture_output=True,
         text=True,
         check=True,
