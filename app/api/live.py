@@ -79,10 +79,10 @@ class Interest:
         """Whether it wants a message."""
         if self.kinds and message.kind not in self.kinds:
             return False
-        profile = profile_of(message)
+        profile, device = about(message)
         if self.profile is not None and profile not in (None, self.profile):
             return False
-        return not self.reach.limited or self.reach.sees(profile, device_of(message))
+        return not self.reach.limited or self.reach.sees(profile, device)
 
 
 class Events(EventSourceResponse):
@@ -240,32 +240,18 @@ async def until_refused(
         yield say("error", {"title": "Not authenticated", "detail": str(error)}, None)
 
 
-def profile_of(message: Message) -> str | None:
-    """Name the profile that a message of the hub is about, if it is about one."""
+def about(message: Message) -> tuple[str | None, str | None]:
+    """Name the profile and the device that a message of the hub is about, if any."""
+    data = message.data
     match message.kind:
         case "event":
-            profile: str | None = message.data.profile
-        case "prediction" if isinstance(message.data, events.EventRow):
-            profile = message.data.profile
+            return data.profile, data.device
+        case "prediction" if isinstance(data, events.EventRow):
+            return data.profile, data.device
         case "onset" | "prediction" | "retract":
-            profile = message.data[0].profile.name
+            return data[0].profile.name, data[0].device
         case _:
-            profile = message.data.get("profile")
-    return profile
-
-
-def device_of(message: Message) -> str | None:
-    """Name the device that a message of the hub is about, if it is about one."""
-    match message.kind:
-        case "event":
-            device: str | None = message.data.device
-        case "prediction" if isinstance(message.data, events.EventRow):
-            device = message.data.device
-        case "onset" | "prediction" | "retract":
-            device = message.data[0].device
-        case _:
-            device = message.data.get("device")
-    return device
+            return data.get("profile"), data.get("device")
 
 
 def happening(message: Message) -> Any:

@@ -17,6 +17,8 @@ from app.errors import OnsetError
 from app.wire.frames import FAULTS
 
 PATH = "/classify"
+MOST_BYTES = 256 * 1024
+"""More is no usual question: the route would read it once more."""
 _JSON = b"application/json"
 
 
@@ -67,9 +69,11 @@ async def answer(
 
 
 def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether the body is JSON of a known length, and is to be answered just once."""
+    """Whether the body is JSON, known to be short, and to be answered just once."""
     found = dict(headers)
-    plain = found.get(b"content-type") == _JSON and b"content-length" in found
+    length = found.get(b"content-length", b"")
+    short = length.isdigit() and int(length[:20]) <= MOST_BYTES
+    plain = short and found.get(b"content-type") == _JSON
     return plain and b"idempotency-key" not in found
 
 

@@ -220,24 +220,10 @@ def _champion(
     if champion is None:
         return None
     known = dict(champion.manifest.train)
-    learnt = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
-    learnt = replace(
-        learnt,
-        labels=tuple(known[e] for e in learnt.events),
-        weights=weights_of(champion.manifest.weighing, learnt.events),
-    )
+    learnt = as_learnt(champion.manifest, dataset, known)
     model, recipe = champion.model, champion.manifest.refitted
     if recipe is not None and len(learnt.classes) > 1:
-        judged = train_full(
-            learnt,
-            recipe.estimator,
-            seed=recipe.seed,
-            progress=_quiet,
-            sharpness=recipe.sharpness,
-        )
-        onnx, card = export(judged, profile, learnt)
-        served = model.card
-        model = Model.load(onnx, replace(card, rule=served.rule, least=served.least))
+        model = fitted_again(model, recipe, profile, learnt)
     return Candidate(
         evaluate(model, judges.holdout.without(known)),
         len(known),
@@ -247,5 +233,31 @@ def _champion(
     )
 
 
-def _quiet(_: str, __: float) -> None:
-    """Show no progress: the champion is not what the user waits for."""
+def as_learnt(listed: Manifest, dataset: Dataset, known: Mapping[UUID, str]) -> Dataset:
+    """Return the rows of events in `known`, with the labels and weights of then."""
+    rows = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
+    return replace(
+        rows,
+        labels=tuple(known[e] for e in rows.events),
+        weights=weights_of(listed.weighing, rows.events),
+    )
+
+
+def fitted_again(
+    served: Model, recipe: Recipe, profile: Profile, rows: Dataset
+) -> Model:
+    """Fit what serves by its recipe to other rows; what it demands stays the same."""
+    fitted = train_full(
+        rows,
+        recipe.estimator,
+        seed=recipe.seed,
+        progress=quiet,
+        sharpness=recipe.sharpness,
+    )
+    onnx, card = export(fitted, profile, rows)
+    demands = served.card
+    return Model.load(onnx, replace(card, rule=demands.rule, least=demands.least))
+
+
+def quiet(_: str, __: float) -> None:
+    """Show no progress: what serves is not what the user waits for."""

@@ -26,7 +26,7 @@ import numpy as np
 from app.domain import LabelledWindow, Profile
 from app.errors import ArtefactError, CannotLearn
 from app.learning.catalogue import ESTIMATORS, FULL, PORTFOLIO
-from app.learning.challenge import Challenger
+from app.learning.challenge import Challenger, as_learnt, fitted_again, quiet
 from app.learning.dataset import Dataset, Manifest, Recipe, Split, build, manifest
 from app.learning.evaluate import evaluate, examine
 from app.learning.export import export
@@ -44,7 +44,6 @@ from app.learning.promotion import (
 )
 from app.learning.story import tell
 from app.learning.train import Progress, Trained, train_full
-from app.learning.weights import weights_of
 
 RETIRE = "retire"
 LEAST_ROWS = 30
@@ -188,20 +187,11 @@ def _without(
     recipe = base.manifest.refitted
     if recipe is None:
         return base.model, base.manifest.judged_without
-    known = dict((*base.manifest.train, *base.manifest.holdout))
-    rows = dataset.take(
-        i for i, e in enumerate(dataset.events) if e in known and i not in judges
-    )
-    weights = weights_of(base.manifest.weighing, rows.events)
-    rows = replace(rows, labels=tuple(known[e] for e in rows.events), weights=weights)
-    again = train_full(
-        rows,
-        recipe.estimator,
-        seed=recipe.seed,
-        progress=_quiet,
-        sharpness=recipe.sharpness,
-    )
-    return Model.load(*export(again, profile, rows)), frozenset()
+    judging = {dataset.events[i] for i in judges}
+    listed = (*base.manifest.train, *base.manifest.holdout)
+    known = {event: label for event, label in listed if event not in judging}
+    rows = as_learnt(base.manifest, dataset, known)
+    return fitted_again(base.model, recipe, profile, rows), frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +263,7 @@ class _Device:
             rows,
             self.base.estimator,
             seed=self.seed,
-            progress=_quiet,
+            progress=quiet,
             sharpness=sharpness,
             unknown_rate=self.profile.retrain.unknown_rate,
         )
@@ -306,7 +296,3 @@ def _still(decision: Decision, has_new: bool) -> Decision:
         verdict = REFRESH if has_new else HOLD
         return replace(decision, verdict=verdict, reason=f"still ahead: {score}")
     return replace(decision, verdict=RETIRE, reason=f"no longer ahead: {score}")
-
-
-def _quiet(_: str, __: float) -> None:
-    """Show no progress: a device at a time is fine enough."""

@@ -9,23 +9,21 @@ choose the penalty and fit the one scale that turns scores into probabilities
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import RidgeCV
 
 from app.domain import FloatArray
+from app.learning.soft import Soft
 
 PENALTIES = np.logspace(0, 5, 11)
 SHARPEST = 100.0
 """Probabilities grow by at most this factor in the exponent per unit of score."""
 
 
-class SoftRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftRidge(Soft):
     """Linear scores of all classes, and their softmax.
 
     Parameters
@@ -40,9 +38,6 @@ class SoftRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     intercept_ : float64 array (n_classes,)
     """
 
-    def __init__(self, weights: dict[int, float] | None = None) -> None:
-        self.weights = weights
-
     def fit(
         self,
         table: FloatArray,
@@ -52,9 +47,7 @@ class SoftRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit scores, penalty and scale to rows (n, n_features) and classes (n,)."""
         self.classes_, number = np.unique(target, return_inverse=True)
         truth = np.eye(len(self.classes_))[number]
-        weight = np.array([(self.weights or {}).get(int(t), 1.0) for t in target])
-        if sample_weight is not None:
-            weight *= sample_weight
+        weight = self.weight_of(target, sample_weight)
         ridge = RidgeCV(
             PENALTIES, scoring="neg_mean_squared_error", store_cv_results=True
         ).fit(table, truth, sample_weight=weight)
@@ -69,11 +62,6 @@ class SoftRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return (n_rows, n_classes)."""
         said: FloatArray = softmax(table @ self.coef_.T + self.intercept_, axis=1)
         return said
-
-    def predict(self, table: FloatArray) -> NDArray[Any]:
-        """Return the best class of every row, (n_rows,)."""
-        chosen: NDArray[Any] = self.classes_[self.predict_proba(table).argmax(axis=1)]
-        return chosen
 
 
 def _scale(scores: FloatArray, number: NDArray[np.int64], weight: FloatArray) -> float:

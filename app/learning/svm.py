@@ -8,22 +8,20 @@ a probability the calibration of the trainer says.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 
 from app.domain import FloatArray
+from app.learning.soft import Soft
 
 PENALTY, WIDTH = 5.0, 0.5
 """C, and gamma times the number of features: flat around them on all sets."""
 SHARPNESS = 2.0
 
 
-class SoftSvm(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class SoftSvm(Soft):
     """Decisions of all classes over a radial kernel, and their softmax.
 
     Parameters
@@ -40,9 +38,6 @@ class SoftSvm(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     gamma_ : float > 0
     """
 
-    def __init__(self, weights: dict[int, float] | None = None) -> None:
-        self.weights = weights
-
     def fit(
         self,
         table: FloatArray,
@@ -52,9 +47,7 @@ class SoftSvm(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit to rows (n, n_features) and classes (n,)."""
         self.classes_ = np.unique(target)
         self.gamma_ = WIDTH / table.shape[1]
-        weight = np.array([(self.weights or {}).get(int(t), 1.0) for t in target])
-        if sample_weight is not None:
-            weight *= sample_weight
+        weight = self.weight_of(target, sample_weight)
         coef = np.zeros((len(table), len(self.classes_)))
         self.intercept_ = np.zeros(len(self.classes_))
         for k, one in enumerate(self.classes_):
@@ -81,8 +74,3 @@ class SoftSvm(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         near = np.exp(-self.gamma_ * apart)
         said: FloatArray = softmax(near @ self.coef_ + self.intercept_, axis=1)
         return said
-
-    def predict(self, table: FloatArray) -> NDArray[Any]:
-        """Return the best class of every row, (n_rows,)."""
-        chosen: NDArray[Any] = self.classes_[self.predict_proba(table).argmax(axis=1)]
-        return chosen
