@@ -19,7 +19,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help install run producers simulate training predict migrate test test-pure \
-	check fmt docs bench lock clean
+	lint check fmt docs bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,11 +60,13 @@ test-pure: $(DEV) ## tests that need no database or socket
 	@$(BIN)/python -m pytest $(foreach part,domain errors features detection wire \
 		learning,$(wildcard tests/$(part) tests/test_$(part).py)) $(ARGS)
 
-check: $(DEV) ## format, lint, types, imports, doctests, documentation
+lint: $(DEV) ## format, lint, types, imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+check: lint ## the gate: lint, and doctests and documentation, too
 	@$(BIN)/python -m pytest app tests/docs
 
 fmt: $(DEV) ## format and mend what can be mended by itself

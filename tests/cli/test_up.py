@@ -91,7 +91,7 @@ def children(process: subprocess.Popen[str]) -> dict[int, str]:
     }
 
 
-def wait_until_gone(numbers: dict[int, str], seconds: float = 20.0) -> None:
+def wait_until_gone(numbers: dict[int, str], seconds: float = 60.0) -> None:
     """Wait until none of these processes runs any more."""
     deadline = time.monotonic() + seconds
     while left := {n: c for n, c in numbers.items() if runs(n)}:

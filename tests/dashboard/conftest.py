@@ -15,6 +15,11 @@ from psycopg import sql
 
 from tests.dashboard.served import Served
 
+PATIENCE_SECONDS = 60.0
+"""How long anything is waited for: a test waits for what is to be seen, not for a
+clock, and the machine may be slow."""
+expect.set_options(timeout=1000 * PATIENCE_SECONDS)
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,7 +38,9 @@ async def browser() -> AsyncIterator[Browser]:
     if chromium is None:
         pytest.skip("no chromium on this machine: the dashboard is not looked at")
     async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        opened = await playwright.chromium.launch(
+            executable_path=chromium, args=FLAGS, timeout=1000 * PATIENCE_SECONDS
+        )
         yield opened
         await opened.close()
 
@@ -42,11 +49,12 @@ Look = Callable[[], Awaitable[Page]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One browser serves all tests here, so they share its loop."""
+    """One browser serves all tests here, so they share its loop; give them time."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest_asyncio.fixture(loop_scope="package")
@@ -58,10 +66,11 @@ async def look(browser: Browser, served: Served) -> AsyncIterator[Look]:
     async def opened() -> Page:
         page = await browser.new_page(viewport={"width": 1280, "height": 1240})
         pages.append(page)
+        page.set_default_timeout(1000 * PATIENCE_SECONDS)
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on("console", lambda said: failed.append(said.text))
         await page.goto(served.link)
-        await expect(page.locator("#link")).to_have_text("live", timeout=15_000)
+        await expect(page.locator("#link")).to_have_text("live")
         return page
 
     yield opened
@@ -102,6 +111,17 @@ def pictures() -> Path:
     return folder
 
 
+async def until(is_so: Callable[[], Awaitable[object]]) -> None:
+    """Wait for something that only asking tells.
+
+    Asked from here: a page that asks again by itself is forbidden to by its content
+    security policy.
+    """
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await is_so():  # noqa: ASYNC110 - a page has no event for it
+            await asyncio.sleep(0.03)
+
+
 async def photograph(page: Page, pictures: Path, name: str) -> None:
     """Take a picture by day and by night, and look whether it fits a telephone."""
     size = page.viewport_size
@@ -109,12 +129,9 @@ async def photograph(page: Page, pictures: Path, name: str) -> None:
         await page.emulate_media(color_scheme=scheme)
         await page.screenshot(path=pictures / f"{name}-{scheme}.png")
     await page.set_viewport_size({"width": 390, "height": 844})
-    # What is drawn follows its new place with the next frame.  Asked from here: a page
-    # that asks again by itself is forbidden to by its content security policy.
-    async with asyncio.timeout(5):
-        fits = "document.documentElement.scrollWidth <= 390"
-        while not await page.evaluate(fits):  # noqa: ASYNC110 - a page has no event for it
-            await asyncio.sleep(0.05)
+    # what is drawn follows its new place with the next frame
+    fits = "document.documentElement.scrollWidth <= 390"
+    await until(lambda: page.evaluate(fits))
     await page.screenshot(path=pictures / f"{name}-small.png")
     assert size is not None
     await page.set_viewport_size(size)

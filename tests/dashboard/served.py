@@ -9,7 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-READY_SECONDS = 40.0
+READY_SECONDS = 240.0  # where kernels have changed they are compiled first
 
 
 class Served:
@@ -58,7 +58,7 @@ class Served:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(15)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()

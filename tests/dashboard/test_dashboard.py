@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from app.client import Onset
-from tests.dashboard.conftest import Look
+from tests.dashboard.conftest import Look, until
 from tests.dashboard.scene import CLASSES, add_champion, add_history, streaming
 from tests.dashboard.served import Served
 
@@ -16,11 +16,11 @@ PICTURE = "document.getElementById('strip').toDataURL()"
 async def see_it_move(page: Page) -> None:
     """Wait until the strip shows another picture than now."""
     before = await page.evaluate(PICTURE)
-    for _ in range(200):
-        await asyncio.sleep(0.05)
-        if await page.evaluate(PICTURE) != before:
-            return
-    raise AssertionError("the strip stands still")
+
+    async def moved() -> bool:
+        return bool(await page.evaluate(PICTURE) != before)
+
+    await until(moved)
 
 
 async def test_the_link_logs_in_and_the_key_leaves_the_address_bar(
@@ -108,12 +108,16 @@ async def test_twenty_events_are_labelled_by_keyboard_in_under_a_minute(
 
 async def asked(page: Page, said: dict[str, str]) -> str:
     """Wait for an event on the desk that nothing was said of, with its picture."""
-    for _ in range(200):
+    event: str | None = None
+
+    async def fresh() -> bool:
+        nonlocal event
         event = await page.locator("#desk").get_attribute("data-event")
-        if event and event not in said:
-            return event
-        await asyncio.sleep(0.02)
-    raise AssertionError("the desk shows nothing new")
+        return bool(event) and event not in said
+
+    await until(fresh)
+    assert event
+    return event
 
 
 async def test_a_wrong_key_brings_the_login_with_a_message(
@@ -139,7 +143,7 @@ async def test_pictures_by_day_by_night_and_on_a_telephone(
         await add_history(served, "band-8", 12, noise=0.5)
         await add_champion(served, 60, "learnt from 60 movements, not 9")
         await add_history(served, "band-9", 12, noise=0.4)
-        await expect(page.locator("#bars li")).to_have_count(2)
+        await expect(page.locator("#bars li").nth(1)).to_be_visible()
         await page.get_by_role("button", name="band-3").click()
         await expect(page.locator("#strip-note")).to_contain_text("6 channels")
         await asyncio.sleep(2)  # until the strip is well filled
@@ -162,6 +166,6 @@ async def test_the_page_goes_on_after_the_service_was_away(look: Look, served: S
         back = asyncio.create_task(asyncio.to_thread(served.start))
         await expect(page.locator("#link")).to_have_text("reconnecting")
         await back
-        await expect(page.locator("#link")).to_have_text("live", timeout=15_000)
+        await expect(page.locator("#link")).to_have_text("live")
         await see_it_move(page)
         await expect(page.locator("#toast")).to_be_hidden()

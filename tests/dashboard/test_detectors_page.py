@@ -130,7 +130,7 @@ async def test_a_threshold_is_chosen_on_its_curve_judged_and_rolled_back(
         await page.fill("dialog [name=values]", "3, 6, 12, 60, 500")
         await page.keyboard.press("Enter")
         told = page.locator(".curve-said")
-        await expect(told).to_contain_text("on 500 precision", timeout=20_000)
+        await expect(told).to_contain_text("on 500 precision")
         slider = page.get_by_role("slider", name="Threshold")
         await slider.focus()
         for _ in range(3):
@@ -152,7 +152,7 @@ async def test_a_threshold_is_chosen_on_its_curve_judged_and_rolled_back(
         await page.keyboard.press("u")
         await say_why(page, "it hears everything")
         job = page.locator(".job-card")
-        await expect(job).to_contain_text("serves: better", timeout=20_000)
+        await expect(job).to_contain_text("serves: better")
         sentence = page.locator(".sentence")
         await expect(sentence).to_contain_text("is better than version")
         await expect(page.locator(".version-of")).to_have_count(3)

@@ -19,6 +19,7 @@ async def test_events_are_filtered_and_the_list_goes_on_while_one_scrolls(
     await add_champion(served, 60, "learnt from 60 movements")
     await add_history(served, "arm-1", 130, noise=0.4)
     page = await look()
+    await page.select_option("#profile", "wrist")
     await page.keyboard.press("g")
     await page.keyboard.press("e")
     await page.fill("[name=device]", "arm-1")
@@ -46,6 +47,7 @@ async def test_an_event_is_looked_at_labelled_and_moved_by_keyboard(
     truth = await add_history(served, "arm-2", 3)
     older, newest = list(truth)[-2:]
     page = await look()
+    await page.select_option("#profile", "wrist")
     await page.goto(f"{served.url}/#/events?device=arm-2")
     await expect(page.locator(ROWS)).to_have_count(3)
     await page.keyboard.press("j")
