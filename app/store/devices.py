@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import InvalidInput, NotFound
+from app.store.erasing import forget_name
 from app.store.hooks import deliveries
 from app.store.pages import cursor_of, text_in
 from app.store.tables import devices, model_versions, profiles, streams
@@ -246,7 +247,7 @@ async def delete(conn: AsyncConnection, device: str) -> None:
     """Erase a device with its keys, streams, recordings, events and their labels.
 
     What webhooks are owed or were told of it goes, too.  Versions that learnt from it
-    stay: they are never changed (`learnt_from` names them).
+    stay (`learnt_from` names them); where they or jobs name it, a pseudonym stands.
 
     Raises
     ------
@@ -257,6 +258,8 @@ async def delete(conn: AsyncConnection, device: str) -> None:
     await conn.execute(delete_from(deliveries).where(about == device))
     await conn.execute(select(func.set_config("onset.erasing", "on", True)))
     gone = await conn.execute(delete_from(devices).where(devices.c.id == device))
+    if gone.rowcount:
+        await forget_name(conn, device)
     await conn.execute(select(func.set_config("onset.erasing", "off", True)))
     if not gone.rowcount:
         raise NotFound(f"no device {device!r}")

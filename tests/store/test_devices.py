@@ -1,19 +1,23 @@
 import json
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Gap, Role
 from app.errors import InvalidInput, NotFound
 from app.store import (
     deliveries,
+    detectors,
     devices,
     events,
     hooks,
+    jobs,
     keys,
     labels,
     models,
+    promotions,
     streams,
     tables,
     webhooks,
@@ -123,6 +127,48 @@ def test_every_table_that_names_a_device_or_an_event_goes_with_it():
             if key.referred_table.name in ("devices", "streams", "events")
         }
         assert rules == (set() if table.name in kept else {"CASCADE"}), table.name
+
+
+async def test_what_outlives_a_device_names_it_no_more(
+    conn: AsyncConnection, world: World
+):
+    await devices.put(conn, "d2", "arm")
+    answers = {"classes": ["d1"], "rows": [["e", "d1", [1.0], False]]}
+    report = {"holdout": {"per_device": {"d1": 1.0, "d2": 0.5}}}
+    told = new_version(device="d1", report=report, manifest={"answers": answers})
+    version = await models.add(conn, told)
+    await promotions.promote(conn, "arm", version, None, "ann", "better", "d1")
+    mine = detectors.NewDetector(
+        "arm", {"kind": "energy"}, "learnt", None, "promote", "better", {}, "d1"
+    )
+    number = await detectors.add(conn, mine)
+    await detectors.promote(conn, "arm", number, None, "ann", "better", "d1")
+    job, _ = await jobs.create(conn, "fit", "arm", {"device": "d1", "by": "ann"})
+    await jobs.start(conn, job.id)
+    await jobs.progress(conn, job.id, 0.5, "detecting in d1/b1")
+    await jobs.finish(conn, job.id, {"device": "d1", "label": "d1", "reason": "of d1"})
+    await devices.delete(conn, "d1")
+    left = await conn.execute(
+        text(
+            "SELECT to_jsonb(m)::text FROM"
+            " (SELECT device, manifest, report FROM model_versions"
+            " UNION ALL SELECT device, NULL, NULL FROM promotions"
+            " UNION ALL SELECT device, NULL, report FROM detector_versions"
+            " UNION ALL SELECT device, NULL, NULL FROM detector_promotions) AS m"
+        )
+    )
+    said = "".join(row[0] for row in left)
+    assert said.count('"d1"') == 1  # a class of that name is not the device
+    assert '"d2"' in said
+    kept = await jobs.get(conn, job.id)
+    name = kept.request["device"]
+    assert name.startswith("deleted-")
+    assert (await models.get(conn, version)).device == name
+    assert kept.stage == f"detecting in {name}/b1"
+    assert kept.result == {"device": name, "label": "d1", "reason": f"of {name}"}
+    refused = update(tables.detector_versions).values(device="d2")
+    with pytest.raises(IntegrityError, match="never changed"):
+        await conn.execute(refused)
 
 
 async def test_models_that_learnt_from_a_device_are_known(

@@ -1,0 +1,107 @@
+"""A deleted device's name is taken out of what outlives it.
+
+Ledgers of versions and finished jobs stay, because what served must stay known.  Where
+they name the device they get a pseudonym that is made up for the occasion and kept
+nowhere else, so that a version can still be told to have been one device's own.  The
+audit trail alone keeps the name: it says who deleted what.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Table, Text, cast, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.ledgers import model_versions, promotions
+from app.store.tables import detector_promotions, detector_versions, jobs
+
+_LEDGERS: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
+    (model_versions, "version", ("device", "manifest", "report")),
+    (promotions, "id", ("device",)),
+    (detector_versions, "number", ("device", "report")),
+    (detector_promotions, "id", ("device",)),
+    (jobs, "id", ("request", "result", "stage", "error")),
+)
+_ROWS = "rows"
+"""Answers of a model, each a list: event, device, ..."""
+_BY_DEVICE = "per_device"
+
+
+async def forget_name(conn: AsyncConnection, device: str) -> str:
+    """Replace a device's name in ledgers and jobs; return what stands there now.
+
+    The transaction must be erasing, else the ledgers refuse it.
+    """
+    alias = f"deleted-{uuid4().hex[:12]}"
+    for table, key, names in _LEDGERS:
+        columns = [table.c[name] for name in names]
+        naming = or_(*(_mentions(column, device) for column in columns))
+        found = await conn.execute(select(table.c[key], *columns).where(naming))
+        for number, *before in found.all():
+            after = [renamed(one, device, alias) for one in before]
+            changes = {
+                name: new
+                for name, old, new in zip(names, before, after, strict=True)
+                if new != old
+            }
+            if changes:
+                row = table.c[key] == number
+                await conn.execute(update(table).where(row).values(changes))
+    return alias
+
+
+def renamed(said: Any, old: str, new: str) -> Any:
+    """Return JSON, or text, with a device's name replaced.
+
+    In text where it stands as a whole word; in JSON where a device is named, so that a
+    class or a channel of the same name keeps its own.
+
+    Examples
+    --------
+    >>> renamed({"device": "a", "label": "a", "per_device": {"a": 1, "b": 2}}, "a", "x")
+    {'device': 'x', 'label': 'a', 'per_device': {'x': 1, 'b': 2}}
+    >>> renamed("detecting in a/b1, after aa", "a", "x")
+    'detecting in x/b1, after aa'
+    """
+    if isinstance(said, str):
+        whole = rf"(?<![\w.:-]){re.escape(old)}(?![\w:-])"
+        return re.sub(whole, lambda _: new, said)
+    return _in_json(said, old, new)
+
+
+def _in_json(said: Any, old: str, new: str) -> Any:
+    if isinstance(said, list):
+        return [_in_json(one, old, new) for one in said]
+    if not isinstance(said, dict):
+        return said
+    made: dict[str, Any] = {}
+    for key, value in said.items():
+        if key == "device" and value == old:
+            made[key] = new
+        elif key in ("reason", "why", "sentence") and isinstance(value, str):
+            made[key] = renamed(value, old, new)
+        elif key == _BY_DEVICE and isinstance(value, dict):
+            made[key] = {new if k == old else k: v for k, v in value.items()}
+        elif key == _ROWS and isinstance(value, list):
+            made[key] = [_answer(row, old, new) for row in value]
+        else:
+            made[key] = _in_json(value, old, new)
+    return made
+
+
+def _answer(row: Any, old: str, new: str) -> Any:
+    if isinstance(row, list) and row[1:2] == [old]:
+        return [row[0], new, *row[2:]]
+    return row
+
+
+def _mentions(column: ColumnElement[Any], device: str) -> ColumnElement[bool]:
+    text = cast(column, Text)
+    quoted = json.dumps(device, ensure_ascii=False)[1:-1]
+    return or_(
+        text.contains(device, autoescape=True), text.contains(quoted, autoescape=True)
+    )
