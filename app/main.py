@@ -201,6 +201,7 @@ def _build(
         settings.provisional_interval_seconds,
         detectors,
         load=load,
+        log=settings.prediction_log,
     )
     limits = Limits(
         max_message_bytes=settings.max_message_bytes,

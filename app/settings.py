@@ -9,6 +9,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.domain import PredictionLog
+
 
 class Settings(BaseSettings):
     """What an operator may change."""
@@ -118,6 +120,11 @@ class Settings(BaseSettings):
         default=1.0,
         description="While an event is open, a provisional prediction this often "
         "(seconds of readings).",
+    )
+    prediction_log: PredictionLog = Field(
+        default=PredictionLog.ALL,
+        description="How much of each prediction is stored: `all`; `metadata` without "
+        "the probabilities of every class; `sample` all of one event in ten.",
     )
     poll_interval_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         default=5.0,

@@ -39,4 +39,9 @@ async def _work(url: str, settings: Settings) -> None:
             loop.add_signal_handler(number, task.cancel)
     pace = worker.Pace(cooldown=settings.retrain_cooldown_seconds)
     with contextlib.suppress(asyncio.CancelledError):
-        await worker.run(url, Artefacts(settings.models_dir), pace=pace)
+        await worker.run(
+            url,
+            Artefacts(settings.models_dir),
+            pace=pace,
+            kept=settings.prediction_log,
+        )

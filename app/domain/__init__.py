@@ -5,7 +5,14 @@ where an array of them is meant; a `seq` is the number of a reading within its
 (device, boot), counted from 1.
 """
 
-from app.domain.answers import NOTHING, Label, LabelledWindow, Prediction, Role
+from app.domain.answers import (
+    NOTHING,
+    Label,
+    LabelledWindow,
+    Prediction,
+    PredictionLog,
+    Role,
+)
 from app.domain.arrays import Float32Array, FloatArray, Json
 from app.domain.profile import (
     MAX_CHANNELS,
@@ -48,6 +55,7 @@ __all__ = [
     "NearMiss",
     "Onset",
     "Prediction",
+    "PredictionLog",
     "Profile",
     "Readings",
     "Retraction",

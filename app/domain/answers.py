@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -18,7 +18,8 @@ class Prediction:
     """What a model version says of a window.
 
     `label` is the most probable class; `unknown` says that even this one is not
-    credible enough to act upon.  `probabilities` is in the order of `classes`.
+    credible enough to act upon.  `probabilities` is in the order of `classes`; both are
+    empty in a stored one of which no more was kept.
     """
 
     label: str
@@ -28,6 +29,37 @@ class Prediction:
     unknown: bool
     model_version: int
     features_digest: str
+
+
+class PredictionLog(StrEnum):
+    """How much of a prediction is stored; a device is told all of it in any case."""
+
+    ALL = "all"
+    """Label, probability, model version and digest, and every class's probability."""
+    SAMPLE = "sample"
+    """So of one event in ten, chosen by its id; else as `METADATA`."""
+    METADATA = "metadata"
+    """Without the probabilities of the classes."""
+
+    def kept(self, event: uuid.UUID, said: Prediction) -> Prediction:
+        """Return what is to be stored of a prediction.
+
+        Examples
+        --------
+        >>> said = Prediction("a", 0.8, ("a", "b"), (0.8, 0.2), False, 3, "d")
+        >>> PredictionLog.METADATA.kept(uuid.UUID(int=7), said).probabilities
+        ()
+        >>> PredictionLog.SAMPLE.kept(uuid.UUID(int=10), said).probabilities
+        (0.8, 0.2)
+        """
+        sampled = self is PredictionLog.SAMPLE and event.int % SAMPLED == 0
+        if sampled or self is PredictionLog.ALL:
+            return said
+        return replace(said, classes=(), probabilities=())
+
+
+SAMPLED = 10
+"""One event in so many is kept whole by `PredictionLog.SAMPLE`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import features
-from app.domain import Float32Array
+from app.domain import Float32Array, Prediction
 from app.learning.queue import Pick, Waiting, rank
 from app.store import events, labels, profiles
 from app.store.events import EventFilter, EventRow
@@ -53,7 +53,7 @@ def _ranked(
             row.id,
             row.created_at,
             row.prediction.label if row.prediction else None,
-            row.prediction.probabilities if row.prediction else (),
+            _probabilities(row.prediction),
             bool(row.prediction and row.prediction.unknown),
             features.extract(shown[row.id], rate_hz, row.pre_roll, row.post_roll),
         )
@@ -61,3 +61,11 @@ def _ranked(
         if row.id in shown and shown[row.id].size
     ]
     return rank(waiting, counted, limit, now)
+
+
+def _probabilities(said: Prediction | None) -> tuple[float, ...]:
+    """Of each class; where only the best one's was kept, of the most there may be."""
+    if said is None:
+        return ()
+    best = said.probability
+    return said.probabilities or (best, min(best, 1.0 - best))

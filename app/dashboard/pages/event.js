@@ -3,8 +3,8 @@
 import { get, patch, post, text } from "../api.js";
 import { Borders } from "../borders.js";
 import { choices, NOTHING } from "../choices.js";
-import { hueOf } from "../colour.js";
 import { ask, chip, classOf } from "../events.js";
+import { probabilitiesOf } from "../probabilities.js";
 import { Why } from "../why.js";
 import { WindowView } from "../window.js";
 import { atClock, atDay, button, lasted, make, number, percent, sentence, toast } from "../words.js";
@@ -43,6 +43,8 @@ class EventPage {
     this.way = make("ol", "steps");
     this.facts = make("dl", "facts-list");
     const csv = button("Readings as CSV", () => session.guarded(() => this.download()), "quiet");
+    const again = make("a", "again", "Ask about it by hand");
+    again.href = `#/ask?event=${id}`;
     const card = (title, ...children) => make("section", "card", make("h3", "", title), ...children);
     const [toOlder, toNewer] = [["Older ", "j", older], ["Newer ", "k", newer]].map(([name, key, to]) => {
       const made = button(name, () => go(to), "quiet");
@@ -56,7 +58,7 @@ class EventPage {
       make("div", "thirds of-event",
         card("Prediction", this.said, this.versions),
         card("Label", this.choices, this.history),
-        make("section", "card", make("h3", "", "Its way"), this.way, this.facts, csv),
+        make("section", "card", make("h3", "", "Its way"), this.way, this.facts, make("div", "job-line", csv, again)),
         this.why.node),
     );
     this.keys = new Map([
@@ -96,15 +98,8 @@ class EventPage {
       this.said.replaceChildren(make("p", "empty", "No model has said anything of it yet."));
       return;
     }
-    const sorted = Object.entries(said.probabilities).sort(([, a], [, b]) => b - a);
-    const bars = make("ol", "probabilities", ...sorted.map(([name, share]) => {
-      const bar = make("span", "share");
-      bar.style.width = `${100 * share}%`;
-      const line = make("li", name === label?.label ? "told" : "", make("span", "", name), make("span", "rail", bar), make("b", "", exact(share)));
-      line.style.setProperty("--hue", hueOf(name));
-      return line;
-    }));
-    this.said.replaceChildren(make("p", "verdict", chip({ prediction: said, label })), bars);
+    this.said.replaceChildren(make("p", "verdict", chip({ prediction: said, label })), probabilitiesOf(said, label?.label));
+    if (!Object.keys(said.probabilities).length) this.said.append(make("p", "note", "Of this prediction no more was kept (ONSET_PREDICTION_LOG)."));
     if (said.unknown) this.said.append(make("p", "note", "No class was credible enough: it was answered as unknown."));
     this.versions.replaceChildren(...predictions.map((one) => {
       const pick = button(`v${one.model_version}${one.first ? ", answered" : ""}`, () => this.showPredictions(this.event, one), "quiet");
@@ -186,7 +181,6 @@ class EventPage {
 }
 
 const go = (id) => { if (id) location.hash = `#/events/${id}`; };
-const exact = (share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`;
 
 function step(at, ...said) {
   const when = make("time", "", atClock(at));

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.domain import Prediction
+from app.domain import Prediction, PredictionLog
 from app.errors import OnsetError
 from app.learning.model import Model, classify
 from app.service.notify import alerts
@@ -37,8 +37,11 @@ Of = Callable[[str], Model | None]
 class LateClassifier:
     """Gives a prediction to events that have none: the champion's, or the device's."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(
+        self, engine: AsyncEngine, log: PredictionLog = PredictionLog.ALL
+    ) -> None:
         self._engine = engine
+        self._log = log
         self._hopeless: dict[str, set[UUID]] = {}
 
     async def run(self, model: Model, of: Of | None = None) -> int:
@@ -71,7 +74,8 @@ class LateClassifier:
             rows = await asyncio.to_thread(_classify, of or (lambda _: model), batch)
             hopeless |= {e.event for e in batch} - {event for event, _ in rows}
             async with self._engine.begin() as conn:
-                await events.add_predictions(conn, rows)
+                kept = [(event, self._log.kept(event, said)) for event, said in rows]
+                await events.add_predictions(conn, kept)
                 if rows:
                     await alerts.consider(conn, [event for event, _ in rows])
                     await database.notify(

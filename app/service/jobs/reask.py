@@ -21,14 +21,9 @@ PAGE = 500
 MOST_MODELS = 8
 """Models in memory."""
 
-_SAID = (
-    "label",
-    "probability",
-    "unknown",
-    "classes",
-    "probabilities",
-    "features_digest",
-)
+_SAID = ("label", "probability", "unknown", "features_digest")
+_WHOLE = ("classes", "probabilities")
+"""Not kept of every prediction."""
 
 
 async def answers(
@@ -95,7 +90,7 @@ def _asked(loaded: dict[int, Model | str], page: Sequence[Asked]) -> list[str]:
             continue
         differ = [
             both(name, getattr(one.prediction, name), getattr(again, name))
-            for name in _SAID
+            for name in (_SAID + _WHOLE if one.prediction.classes else _SAID)
             if getattr(one.prediction, name) != getattr(again, name)
         ]
         said.append("; ".join(differ))

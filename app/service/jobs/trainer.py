@@ -20,6 +20,7 @@ from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.domain import PredictionLog
 from app.errors import Cancelled, NotFound, OnsetError
 from app.service.background import Background
 from app.service.champion import Champions
@@ -182,8 +183,11 @@ async def run(
     *,
     pace: Pace | None = None,
     engine: AsyncEngine | None = None,
+    kept: PredictionLog = PredictionLog.ALL,
 ) -> None:
     """Be the trainer process until cancelled.
+
+    What it predicts itself is stored as `kept` says.
 
     The process itself should be nice to others (`os.nice(10)`) and use one thread per
     fit; both are the caller's, since they concern the whole process.
@@ -195,13 +199,14 @@ async def run(
         own, artefacts, poll_seconds=pace.poll, on_swap=lambda _: swapped.set()
     )
     policies = Policies(own, pace.poll, pace.cooldown)
+    late = LateClassifier(own, kept)
     worker = Worker(own, artefacts, pace, policies.wake)
     try:
         async with Background() as background:
             background.start("champions", lambda: champions.run(database_url))
             background.start("policies", lambda: policies.run(database_url))
             background.start(
-                "late", lambda: _classify_later(own, champions, swapped, pace)
+                "late", lambda: _classify_later(late, champions, swapped, pace)
             )
             shadowing = Shadowing(own, champions)
             background.start("shadows", lambda: _shadow(shadowing, pace))
@@ -238,9 +243,8 @@ async def _sweep(engine: AsyncEngine, pace: Pace) -> None:
 
 
 async def _classify_later(
-    engine: AsyncEngine, champions: Champions, swapped: asyncio.Event, pace: Pace
+    late: LateClassifier, champions: Champions, swapped: asyncio.Event, pace: Pace
 ) -> None:
-    late = LateClassifier(engine)
     while True:
         swapped.clear()
         for model in champions.serving():

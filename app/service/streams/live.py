@@ -275,7 +275,8 @@ class LiveStream:
         if prediction is None:
             self._shared.metrics.events_unclassified.inc()
             return None
-        self._predictions.append((event.id, prediction))
+        kept = self._shared.log.kept(event.id, prediction)
+        self._predictions.append((event.id, kept))
         self._shared.metrics.predictions.labels(
             event.profile, str(prediction.model_version)
         ).inc()

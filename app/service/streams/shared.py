@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from app.domain import Event, Onset, Prediction, Retraction
+from app.domain import Event, Onset, Prediction, PredictionLog, Retraction
 from app.service.champion import Champions
 from app.service.detectors import Detectors
 from app.service.metrics import Metrics
@@ -56,6 +56,8 @@ class Shared:
     suspects: Suspects = field(default_factory=Suspects)
     load: Load | None = None
     """None: provisional answers are given whatever the load is."""
+    log: PredictionLog = PredictionLog.ALL
+    """How much is stored of what was predicted."""
 
 
 class Direct(Protocol):
