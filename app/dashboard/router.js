@@ -1,6 +1,7 @@
 // Which page is shown: what stands behind the # of the address is a path and a query.
 
 import { openAlerts } from "./pages/alerts.js";
+import { openAsk } from "./pages/ask.js";
 import { openAudit } from "./pages/audit.js";
 import { openDetectors } from "./pages/detectors.js";
 import { openDevices } from "./pages/devices.js";
@@ -18,6 +19,7 @@ import { element } from "./words.js";
 const PAGES = {
   events: { title: "Events", open: (...all) => (all[1].parts.length ? openEvent(...all) : openEvents(...all)) },
   models: { title: "Models", open: openModels },
+  ask: { title: "Ask", open: openAsk },
   detectors: { title: "Detectors", open: openDetectors },
   alerts: { title: "Alerts", open: openAlerts },
   devices: { title: "Devices", open: openDevices },
@@ -25,7 +27,7 @@ const PAGES = {
   audit: { title: "Audit", open: openAudit },
   health: { title: "Health", open: openHealth },
 };
-const JUMPS = { h: "", e: "events", m: "models", t: "detectors", r: "alerts", d: "devices", k: "keys", a: "audit", s: "health" };
+const JUMPS = { h: "", e: "events", m: "models", w: "ask", t: "detectors", r: "alerts", d: "devices", k: "keys", a: "audit", s: "health" };
 
 export class Router {
   constructor(session, live) {

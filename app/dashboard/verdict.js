@@ -1,6 +1,7 @@
 // One version against the champion of its day: the verdict, class by class, and its errors.
 
 import { hueOf } from "./colour.js";
+import { chip } from "./events.js";
 import { button, make, number, percent, sentence } from "./words.js";
 
 const VERDICTS = {
@@ -16,6 +17,27 @@ export function inASentence({ version, verdict, report, state }) {
   const right = `it is right on ${percent(ours.accuracy)} of ${ours.n} events that it had never seen`;
   if (!theirs?.n) return `${subject} was the first: ${right}; always saying the most frequent class is right on ${percent(ours.majority)}.`;
   return `${subject} ${VERDICTS[verdict] ?? verdict}: ${right}, the champion of its day on ${percent(theirs.accuracy)}.`;
+}
+
+/** How right the champion is likely to be, before anybody labels; nothing where no answer waits. */
+export function expectedOf(expected) {
+  if (!expected) return [];
+  const said = `Before labels: of its last ${expected.n} answers that nobody has labelled, about ${percent(expected.accuracy)} are right, as far as its probabilities are calibrated.`;
+  return [make("p", "expected", said)];
+}
+
+/** The held-out events that it was surest of and wrong, each to be looked at or labelled anew. */
+export function mistakesOf({ mistakes, holdout, training }) {
+  const known = holdout ? `By the labels as they are now it is right on ${percent(holdout.accuracy)} of ${number(holdout.n)} held-out events` : "It has kept no answers";
+  const note = make("p", "note", `${known}; ${number(training.added)} labels came since it was trained.`);
+  if (!mistakes.length) return [make("p", "", "It was wrong on none of the held-out events."), note];
+  return [make("p", "note", "A mistake is the model’s, or a label’s: look at the event."), make("ol", "mistakes", ...mistakes.map(({ event, label, said, probability, unknown }) => {
+    const link = make("a", "", `it was ${label}`);
+    link.href = `#/events/${event}`;
+    const name = chip({ prediction: { label: said, probability, unknown }, label: { label } });
+    name.title = "";
+    return make("li", "", link, name);
+  })), note];
 }
 
 const points = (share) => (100 * share).toFixed(1);

@@ -43,6 +43,7 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         first = await client.retrain("glove")
         await client.wait_job(first["id"])
         await add_history(served, "glove-2", 60, noise=0.5, profile=GLOVE)
+        await add_history(served, "glove-3", 6, labelled=False, profile=GLOVE)
         page = await look()
         await page.select_option("#profile", "glove")
         await page.get_by_role("link", name="Models").click()
@@ -50,10 +51,8 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
 
         await page.keyboard.press("t")
         await say_why(page, "sixty more")
-        await expect(page.locator(".job-card")).to_contain_text(
-            "refreshed", timeout=30_000
-        )
-        await expect(page.locator(".version")).to_have_count(2, timeout=20_000)
+        await expect(page.locator(".job-card")).to_contain_text("refreshed")
+        await expect(page.locator(".version")).to_have_count(2)
         sentence = page.locator(".sentence")
         await expect(sentence).to_contain_text(
             "is no worse and fresher: it is right on"
@@ -61,6 +60,14 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         await expect(page.locator(".matrix .hit")).to_have_count(3)
         worth = re.compile(r"Next 50 labels: about \+\d+\.\d points")
         await expect(page.locator(".place")).to_contain_text(worth)
+        newest = (await client.history("glove"))["items"][0]["version"]
+        mistakes = (await client.report(newest))["mistakes"]
+        wrong = page.locator(".mistakes li")
+        await expect(wrong).to_have_count(len(mistakes))
+        for row, one in enumerate(mistakes):
+            await expect(wrong.nth(row)).to_contain_text(f"it was {one['label']}")
+            link = wrong.nth(row).get_by_role("link")
+            await expect(link).to_have_attribute("href", f"#/events/{one['event']}")
         await photograph(page, pictures, "models")
 
         await page.keyboard.press("b")
@@ -69,6 +76,8 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         former = page.locator(".version").first
         await expect(former).to_contain_text("champion")
         await expect(former).to_have_attribute("aria-pressed", "true")
+        right = page.locator(".expected")  # before anybody has labelled them
+        await expect(right).to_contain_text("of its last 6 answers that nobody")
         await page.keyboard.press("k")
         await page.keyboard.press("p")
         await say_why(page, "they were not")

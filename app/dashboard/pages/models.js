@@ -4,7 +4,7 @@ import { get, post, remove } from "../api.js";
 import { askFor } from "../dialog.js";
 import { jobInWords } from "../models.js";
 import { Timeline } from "../timeline.js";
-import { classBars, confusion, inASentence, numbersOf } from "../verdict.js";
+import { classBars, confusion, expectedOf, inASentence, mistakesOf, numbersOf } from "../verdict.js";
 import { atDay, button, make, percent, sentence, shortly, toast } from "../words.js";
 
 const MOST_VERSIONS = 200;
@@ -69,6 +69,7 @@ class ModelsPage {
     this.all = models.items.reverse();
     this.versions = this.all.filter((one) => !one.device);
     this.champion = status.champion?.version ?? null;
+    this.expected = status.expected;
     this.later = new Map(status.accuracy.map((one) => [one.model_version, one]));
     this.history = history.items;
     const [now] = this.history;
@@ -143,6 +144,8 @@ class ModelsPage {
       make("section", "card", make("h3", "", "What it takes for what"), confusion(model)),
     );
     for (const card of [...this.detail.children].slice(1)) card.hidden = !report?.holdout?.n;
+    if (version === this.champion) this.detail.querySelector(".sentence").after(...expectedOf(this.expected));
+    if (report?.holdout?.n) this.session.guarded(() => this.showReport(version));
     if (state === "shadow") this.session.guarded(() => this.showShadow(version));
   }
 
@@ -156,6 +159,14 @@ class ModelsPage {
     const differ = found.differ.map((one) => make("li", "", `${one.shadow} instead of ${one.served}: ${one.events}`));
     this.detail.children[0].after(make("section", "card shadow", make("h3", "", "Beside the champion"),
       make("p", "", found.sentence), make("p", "note", `By ${found.by}, ${when}: ${found.reason}.${skipped}`), make("ul", "facts", ...differ)));
+  }
+
+  /** How a version does by the labels as they are known now, and where it was surest and wrong. */
+  async showReport(version) {
+    const found = await get(`/models/${version}/report`);
+    if (this.closed || this.chosen !== version) return;
+    this.detail.querySelector(".mistaken.card")?.remove();
+    this.detail.append(make("section", "card mistaken", make("h3", "", "Surest mistakes"), ...mistakesOf(found)));
   }
 
   async toggleShadow(version, active) {
