@@ -60,11 +60,15 @@ def calibrate(said: Sequence[FloatArray]) -> float:
         return 1.0
     usual = np.sort(said[np.argsort([row.max() for row in said])[len(said) // 2]])
     # one error more than were seen: who made none so far is not infallible
-    logs = [np.log(row + LEAST) for row in (*said, np.roll(usual, 2))]
+    rows = (*said, np.roll(usual, 2))
+    # rows of fewer classes are filled with what adds nothing
+    logs = np.full((len(rows), max(len(row) for row in rows)), -np.inf)
+    for i, row in enumerate(rows):
+        logs[i, : len(row)] = np.log(row + LEAST)
 
     def loss(log_power: float) -> float:
-        power = np.exp(log_power)
-        return -float(sum(power * row[0] - logsumexp(power * row) for row in logs))
+        scaled = np.exp(log_power) * logs
+        return float((logsumexp(scaled, axis=1) - scaled[:, 0]).sum())
 
     limits = (-np.log(MOST_SHARPNESS), np.log(MOST_SHARPNESS))
     return float(np.exp(minimize_scalar(loss, bounds=limits, method="bounded").x))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from app import features
 from app.domain import LabelledWindow, Profile
-from app.learning.catalogue import FULL, INCREMENTAL
+from app.learning.catalogue import AUTO, FULL, INCREMENTAL, PORTFOLIO, spec_of
 from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
 from app.learning.evaluate import Answers, evaluate, examine
 from app.learning.export import export
@@ -116,8 +116,7 @@ def challenge(
         If the fitted estimator cannot be served.
     """
     progress(f"features of {len(rows)} labelled windows", 0.0)
-    few = kind == FULL and len(rows) <= CONVOLVED_ROWS
-    reads = features.CONVOLVED if few else features.PLAIN
+    reads = _reads(profile, kind, len(rows), champion)
     share = profile.retrain.key_share
     dataset = build(profile, rows, reads).weighed(share)
     chosen = build(profile, gold, reads)
@@ -184,6 +183,18 @@ def challenge(
     card = card.with_unknown_below(report.unknown_below)
     story = tell(profile, kind, trained, train, ours, theirs, decision, listed)
     return Challenger(kind, onnx, card, listed, story, decision, trained.state, answers)
+
+
+def _reads(profile: Profile, kind: str, n_rows: int, champion: Champion | None) -> str:
+    """Return the widest feature set that somebody reads; the others are its columns."""
+    estimator = profile.retrain.estimator
+    reads = features.PLAIN
+    if kind == FULL and n_rows <= CONVOLVED_ROWS:
+        able = PORTFOLIO if estimator == AUTO else (estimator,)
+        reads = max(spec_of(name).feature_set for name in able)
+    if champion is not None and champion.model.feature_set in features.FEATURE_SETS:
+        reads = max(reads, champion.model.feature_set)
+    return reads
 
 
 def best(challengers: Sequence[Challenger]) -> Challenger | None:

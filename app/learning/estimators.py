@@ -18,11 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    VotingClassifier,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardScaler
@@ -30,6 +26,7 @@ from sklearn.preprocessing import FunctionTransformer, LabelEncoder, StandardSca
 from app.domain import Float32Array, FloatArray
 from app.learning.catalogue import EstimatorSpec
 from app.learning.dataset import Dataset
+from app.learning.forest import ExtraTrees
 from app.learning.ridge import SoftRidge
 from app.learning.svm import SoftSvm
 
@@ -82,9 +79,7 @@ def _lda(seed: int, weights: Weights) -> Any:
 
 def _extra_trees(seed: int, weights: Weights) -> Any:
     # leaves are limited so that the artefact stays below about 10 MB
-    return ExtraTreesClassifier(
-        150, max_leaf_nodes=1000, class_weight=weights, random_state=seed, n_jobs=1
-    )
+    return ExtraTrees(150, max_leaf_nodes=1000, class_weight=weights, random_state=seed)
 
 
 def _blend(seed: int, weights: Weights) -> Any:
@@ -141,9 +136,7 @@ def _adaptive(seed: int, weights: Weights) -> Any:
 
 def recent_trees(seed: int, weights: Weights) -> Any:
     """Return the unfitted forest beside the linear part of ``adaptive``."""
-    return ExtraTreesClassifier(
-        60, max_leaf_nodes=500, class_weight=weights, random_state=seed, n_jobs=1
-    )
+    return ExtraTrees(60, max_leaf_nodes=500, class_weight=weights, random_state=seed)
 
 
 class Average:

@@ -1,6 +1,9 @@
-"""A trainer that is killed (SIGKILL) at a given step.
+"""Trainers that are killed (SIGKILL) at given steps, one after another.
 
-python -m tests.service.doomed_trainer DATABASE_URL FOLDER STEP
+python -m tests.service.doomed_trainer DATABASE_URL FOLDER
+
+Each line on standard input is a step; the answer is how that trainer ended.  They are
+forks of one process, which has imported everything: that takes longer than a training.
 """
 
 import asyncio
@@ -36,11 +39,17 @@ STEPS: dict[str, Callable[[], None]] = {
     "keeping": lambda: setattr(publish, "best", die),  # files are there, no row is
     "committing": lambda: setattr(jobs, "finish", then_die(jobs.finish)),
     "committed": lambda: setattr(training, "publish", then_die(training.publish)),
-    "none": lambda: None,
 }
 
 
 if __name__ == "__main__":
-    database_url, folder, step = sys.argv[1:]
-    STEPS[step]()
-    asyncio.run(trainer.run(database_url, Artefacts(Path(folder)), pace=PACE))
+    database_url, folder = sys.argv[1:]
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.dup2(2, 1)  # its log is no answer
+            STEPS[line.strip()]()
+            asyncio.run(trainer.run(database_url, Artefacts(Path(folder)), pace=PACE))
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()

@@ -1,8 +1,9 @@
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,12 +193,12 @@ async def test_killed_at_every_step_the_job_is_done_once(
     await put_profile(engine, profile_of())
     await add_events(engine, "arm", cycle(45))
     number = await ask(engine)
-    for step in ("learning", "keeping", "committing", "committed"):
-        async with engine.connect() as conn:
-            assert not ended(await jobs.get(conn, number))
-        assert await ledger(engine) == []
-        code = await trained_until_killed(database_url, tmp_path / "models", step)
-        assert code == -signal.SIGKILL
+    async with doomed(database_url, tmp_path / "models") as trained_until_killed:
+        for step in ("learning", "keeping", "committing", "committed"):
+            async with engine.connect() as conn:
+                assert not ended(await jobs.get(conn, number))
+            assert await ledger(engine) == []
+            assert await trained_until_killed(step) == -signal.SIGKILL
     async with engine.connect() as conn:
         job = await jobs.get(conn, number)
         listed, _ = await models.list_(conn, "arm", 10, None)
@@ -209,19 +210,34 @@ async def test_killed_at_every_step_the_job_is_done_once(
         assert (await job_when(engine, again, ended)).state == "succeeded"
 
 
-async def trained_until_killed(database_url: str, folder: Path, step: str) -> int:
+@contextlib.asynccontextmanager
+async def doomed(
+    database_url: str, folder: Path
+) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
+    """Run trainers that are killed at a step, each in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.service.doomed_trainer"),
-        *(database_url, str(folder), step),
+        *(database_url, str(folder)),
         cwd=CHECKOUT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
-    try:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    steps, codes = process.stdin, process.stdout
+
+    async def until_killed(step: str) -> int:
+        steps.write(f"{step}\n".encode())
         async with asyncio.timeout(60):
-            return await process.wait()
+            return int(await codes.readline())
+
+    try:
+        yield until_killed
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def test_a_job_that_kills_every_worker_fails_in_the_end(engine: AsyncEngine):
