@@ -39,6 +39,7 @@ COMMANDS = {
     "import-model": "app.cli.models:import_model",
     "classify": "app.cli.models:classify",
     "shadow": "app.cli.models:shadow",
+    "canary": "app.cli.canary:canary",
     "promote": "app.cli.models:promote",
     "rollback": "app.cli.models:rollback",
     "report": "app.cli.models:report",

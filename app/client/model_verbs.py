@@ -89,6 +89,24 @@ class ModelVerbs:
         return Call("DELETE", place("models", version, "shadow"))
 
     @verb
+    def canary(self, version: int) -> Call[dict[str, Any]]:
+        """Read how a canary does on its devices, and the champion on the others."""
+        return Call("GET", place("models", version, "canary"))
+
+    @verb
+    def begin_canary(
+        self, version: int, share: float, reason: str
+    ) -> Call[dict[str, Any]]:
+        """Let a version serve a share of the devices, above 0 and below 1."""
+        said = {"json": {"share": share, "reason": reason}}
+        return Call("POST", place("models", version, "canary"), said)
+
+    @verb
+    def end_canary(self, version: int) -> Call[dict[str, Any]]:
+        """End a canary: the champion serves its devices again."""
+        return Call("DELETE", place("models", version, "canary"))
+
+    @verb
     def rollback(
         self,
         profile: str,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, case, cast, func, select, text, update
+from sqlalchemy import Row, Select, cast, func, select, text, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import InvalidInput, NotFound
+from app.store import canaries
 from app.store.erasing import forget_name
 from app.store.hooks import deliveries
 from app.store.pages import cursor_of, text_in
@@ -107,7 +108,8 @@ def require_name(what: str, name: str) -> None:
 async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     """Register a device or give it another profile.
 
-    A detector and a model of its own do not go with it to another profile.
+    A detector and a model of its own do not go with it to another profile, whose canary
+    it may join.
 
     Returns
     -------
@@ -121,7 +123,8 @@ async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
     """
     require_name("device", device)
     known = select(profiles.c.name).where(profiles.c.name == profile)
-    if await conn.scalar(known) is None:
+    # a canary that begins meanwhile either sees this device, or is seen here
+    if await conn.scalar(known.with_for_update(read=True)) is None:
         raise NotFound(f"no profile {profile!r}")
     made = await conn.execute(
         upsert(devices)
@@ -129,16 +132,17 @@ async def put(conn: AsyncConnection, device: str, profile: str) -> bool:
         .on_conflict_do_nothing()
         .returning(devices.c.id)
     )
-    if made.one_or_none() is not None:
-        return True
-    d = devices.c
-    kept = {
-        column.name: case((d.profile == profile, column), else_=None)
-        for column in (d.detector_version, d.model_version, d.adaptation)
-    }
-    changed = update(devices).where(d.id == device).values(profile=profile, **kept)
-    await conn.execute(changed)
-    return False
+    is_new = made.one_or_none() is not None
+    moved = False
+    if not is_new:
+        d = devices.c
+        lost = dict.fromkeys(("detector_version", "model_version", "adaptation"))
+        change = update(devices).where(d.id == device, d.profile != profile)
+        done = await conn.execute(change.values(profile=profile, **lost))
+        moved = bool(done.rowcount)
+    if is_new or moved:
+        await canaries.meet(conn, device, profile)
+    return is_new
 
 
 async def get(conn: AsyncConnection, device: str) -> Device:

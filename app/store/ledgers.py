@@ -182,8 +182,14 @@ promotions = Table(
     Column("device", Text),
     Index("ix_promotions_profile_id", "profile", "id"),
     Index("ix_promotions_version", "version"),
+    Index(
+        "ix_promotions_device_id",
+        "device",
+        "id",
+        postgresql_where=text("device IS NOT NULL"),
+    ),
     CheckConstraint("version IS NOT NULL OR device IS NOT NULL", name="version"),
-    CheckConstraint("act IN ('promote', 'rollback', 'release')", name="act"),
+    CheckConstraint("act IN ('promote', 'rollback', 'release', 'canary')", name="act"),
     CheckConstraint("version IS DISTINCT FROM previous", name="previous"),
 )
 
@@ -207,6 +213,30 @@ shadows = Table(
         postgresql_where=text("ended_at IS NULL"),
     ),
     Index("ix_shadows_version", "version"),
+    CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended"),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    big_number("id"),
+    Column("profile", Text, ForeignKey("profiles.name"), nullable=False),
+    Column("version", Integer, ForeignKey("model_versions.version"), nullable=False),
+    Column("share", Double, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    since(),
+    Column("position", BigInteger, nullable=False),
+    Column("ended_at", Time),
+    Column("ended_by", Text),
+    Index(
+        "uq_canaries_present",
+        "profile",
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    Index("ix_canaries_version", "version"),
+    CheckConstraint("share > 0 AND share < 1", name="share"),
     CheckConstraint("(ended_at IS NULL) = (ended_by IS NULL)", name="ended"),
 )
 

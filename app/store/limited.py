@@ -49,13 +49,14 @@ VISIBLE: Mapping[str, str] = {
     "model_versions": _OF_PROFILE,
     "promotions": _OF_PROFILE,
     "shadows": _PROFILE,
+    "canaries": _PROFILE,
     "jobs": _PROFILE,
     "drift_looks": _PROFILE,
     "label_rules": _PROFILE,
     "alert_rules": f"(profile IS NULL OR {_PROFILE}) AND (device IS NULL OR {_DEVICE})"
     f" AND (profile IS NOT NULL OR device IS NOT NULL)"
     f" AND (device IS NOT NULL OR {_NO_NAMES})",
-    "alerts": f"{_PROFILE} AND {_NAMED}",
+    "alerts": f"{_PROFILE} AND ({_NAMED} OR device IS NULL AND {_NO_NAMES})",
     "alert_firings": _RULE,
     "webhooks": f"{_PROFILE} AND {_NO_NAMES}",
     "deliveries": _HOOK,

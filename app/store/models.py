@@ -4,6 +4,7 @@ candidate --promote--> champion --another one is--> retired --promote--> champio
 candidate --promote for a device--> device --another one is--> retired
 rejected: its verdict was "reject" and nobody has promoted it all the same
 shadow: it answers beside the champion (`shadows`); from any other state, and back
+canary: it serves a share of the devices (`canaries`); from any other state, and back
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import NotFound
-from app.store.ledgers import shadows
+from app.store.ledgers import canaries, shadows
 from app.store.pages import cursor_of, number_in
 from app.store.promotions import (
     CHANNEL,
@@ -107,8 +108,9 @@ class ModelVersion(NewVersion):
 
     Parameters
     ----------
-    state : {"candidate", "shadow", "rejected", "champion", "device", "retired"}
-        device: it serves devices of its profile, which are not all of them.
+    state : str
+        One of the states above; "device": it serves devices of its profile, which are
+        not all of them.
     """
 
     version: int = 0
@@ -239,8 +241,11 @@ def _select(*, whole: bool = True) -> Select[Any]:
     s = shadows.c
     beside = exists().where(s.version == v.version, s.ended_at.is_(None))
     some = exists().where(devices.c.model_version == v.version)
+    c = canaries.c
+    share = exists().where(c.version == v.version, c.ended_at.is_(None))
     state = case(
         (_is_champion(), "champion"),
+        (share, "canary"),
         (some, "device"),
         (beside, "shadow"),
         (served, "retired"),

@@ -3,7 +3,7 @@
 The champion of a profile is one column of its row; a promotion is a compare-and-set of
 it under the row's lock, so of two that begin from the same champion one loses.  A
 version may also serve one device, instead of its profile's champion: a column of the
-device's row, in the same ledger.
+device's row, in the same ledger.  So it does for each device of a canary.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ChampionMoved, Conflict, NotFound
+from app.store import canary_devices
+from app.store.canary_devices import CANARY
 from app.store.engine import notify
 from app.store.ledgers import shadows
 from app.store.tables import devices, model_versions, profiles, promotions
 
 CHANNEL = "onset_models"
-"""Says profile, version and act: added, shadow, unshadow, promote, rollback, release;
-and the device, if it is about one."""
+"""Says profile, version and act: added, shadow, unshadow, canary, end_canary, promote,
+rollback, release; and the device, if it is about one."""
 
 PROMOTE = "promote"
 ROLLBACK = "rollback"
@@ -189,9 +191,11 @@ async def history(
 async def after(conn: AsyncConnection, number: int, limit: int) -> list[Promotion]:
     """Return the entries of all profiles after a number, oldest first.
 
+    Without those of devices that join a canary, or leave it: there may be thousands.
     Numbers are not given in commit order: one that was drawn earlier may come later.
     """
-    query = select(promotions).where(promotions.c.id > number)
+    p = promotions.c
+    query = select(promotions).where(p.id > number, p.act != CANARY)
     rows = await conn.execute(query.order_by(promotions.c.id).limit(limit))
     return [Promotion(**row._mapping, until=None) for row in rows]
 
@@ -252,6 +256,9 @@ async def _move(
             .where(shadows.c.version == version, shadows.c.ended_at.is_(None))
             .values(ended_at=func.clock_timestamp(), ended_by=by)
         )
+    if device is None and version is not None:
+        why = f"version {version} serves all of {profile!r}"
+        await canary_devices.end(conn, profile, version, by, why)
     await conn.execute(
         insert(promotions).values(
             profile=profile,

@@ -26,7 +26,14 @@ from app.store.arrays import unpack_values
 from app.store.events import UnclassifiedEvent
 from app.store.ledgers import shadow_predictions, shadows
 from app.store.promotions import say
-from app.store.tables import events, labels, model_versions, predictions, profiles
+from app.store.tables import (
+    events,
+    labels,
+    model_versions,
+    predictions,
+    profiles,
+    promotions,
+)
 
 COMPARED = 10_000
 """Newest answers of a shadow that are compared, so that the cost is bounded."""
@@ -64,7 +71,8 @@ class Answered:
     Parameters
     ----------
     served : str or None
-        What was answered first, by another version; None if nothing was.
+        What a champion answered first; None if nothing was answered, or by a version
+        that serves the device alone.
     truth : str or None
         The label that counts now.
     """
@@ -271,6 +279,7 @@ async def answered(conn: AsyncConnection, version: int) -> list[Answered]:
         .order_by(labels.c.event, labels.c.id.desc())
         .subquery("truth")
     )
+    served = select(promotions.c.version).where(promotions.c.device.is_(None))
     query: Select[Any] = (
         select(
             chosen.c.event,
@@ -278,9 +287,13 @@ async def answered(conn: AsyncConnection, version: int) -> list[Answered]:
             p.label.label("served"),
             func.nullif(truth.c.label, "").label("truth"),
         )
+        .select_from(chosen)
         .outerjoin(
             predictions,
-            (p.event == chosen.c.event) & p.first & (p.model_version != version),
+            (p.event == chosen.c.event)
+            & p.first
+            & (p.model_version != version)
+            & p.model_version.in_(served),
         )
         .outerjoin(truth, truth.c.event == chosen.c.event)
         .order_by(chosen.c.at.desc(), chosen.c.event)

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, all_, any_, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    Uuid,
+    all_,
+    any_,
+    exists,
+    literal,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import LabelledWindow
 from app.store.arrays import unpack_values
 from app.store.labels import latest
-from app.store.tables import events, predictions
+from app.store.tables import devices, events, predictions
 
 LOOK_BACK = 20_000
 """Newest events among which answers are looked for, so that the cost is bounded."""
@@ -21,15 +31,24 @@ LOOK_BACK = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The events of a profile, or of one of its devices."""
+    """The events of a profile, or of one of its devices.
+
+    `shared`: without those of devices that have a model of their own.
+    """
 
     profile: str
     device: str | None = None
+    shared: bool = False
 
     def _holds(self) -> list[ColumnElement[bool]]:
         of_it = [events.c.profile == self.profile]
         if self.device is not None:
             of_it.append(events.c.device == self.device)
+        if self.shared:
+            own = exists().where(
+                devices.c.id == events.c.device, devices.c.model_version.is_not(None)
+            )
+            of_it.append(~own)
         return of_it
 
 

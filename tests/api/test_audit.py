@@ -57,6 +57,7 @@ async def test_every_change_is_in_the_trail_with_who_did_it(
         return answer.json() if answer.content else None
 
     why = {"reason": "test"}
+    share = why | {"share": 0.5}
     first = await add_version(engine, state.artefacts, "v")
     second = await add_version(engine, state.artefacts, "w")
     event, other = str(recorded[0].id), str(recorded[1].id)
@@ -75,6 +76,8 @@ async def test_every_change_is_in_the_trail_with_who_did_it(
     await does("POST", "/models/{version}/shadow", why, version=first)
     await does("DELETE", "/models/{version}/shadow", version=first)
     await does("POST", "/models/{version}/promote", why, version=first)
+    await does("POST", "/models/{version}/canary", share, version=second)
+    await does("DELETE", "/models/{version}/canary", version=second)
     await does("POST", "/models/{version}/promote", why, version=second)
     await does("POST", "/profiles/{name}/rollback", why, name="arm")
     own = why | {"device": "arm-1"}

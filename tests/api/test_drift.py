@@ -137,6 +137,11 @@ async def test_one_device_is_looked_at_alone(
     other = await look(api["viewer"], device="arm-2")
     assert (mine["reference"], mine["alarm"], mine["events"]) == ("device", False, 60)
     assert (other["reference"], other["alarm"]) == ("profile", True)
+    assert (await look(api["viewer"]))["alarm"]
+    own = {"reason": "its own", "device": "arm-2"}
+    await admin("POST", f"/models/{champion.version}/promote", json=own)
+    rest = await look(api["viewer"])  # the champion of all does not answer it any more
+    assert (rest["events"], rest["alarm"]) == (60, False)
 
 
 async def test_what_the_champion_learnt_is_not_recent(

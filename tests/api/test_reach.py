@@ -160,7 +160,11 @@ QUERIES = {
     "/devices/{device_id}/readings": "?boot=b1&first_seq=1&next_seq=2",
 }
 """What a route must be told besides its path."""
-SILENT = {("GET", "/profiles/{name}/drift"), ("GET", "/models/{version}/shadow")}
+SILENT = {
+    ("GET", "/profiles/{name}/drift"),
+    ("GET", "/models/{version}/shadow"),
+    ("GET", "/models/{version}/canary"),
+}
 """They have nothing to say of so little, and say so."""
 
 
@@ -204,6 +208,8 @@ def bodies(side: Side) -> dict[tuple[str, str], Any]:
         ("POST", "/models/{version}/promote"): reason,
         ("POST", "/models/{version}/shadow"): reason,
         ("DELETE", "/models/{version}/shadow"): reason,
+        ("POST", "/models/{version}/canary"): reason | {"share": 0.5},
+        ("DELETE", "/models/{version}/canary"): reason,
         ("POST", "/profiles/{name}/rollback"): reason,
         ("PUT", "/profiles/{name}"): profile,
         ("POST", "/profiles/{name}/gold"): {"events": [event]},

@@ -50,12 +50,18 @@ async def test_answers_stand_beside_what_was_served_and_apart_from_it(
     conn: AsyncConnection, world: World
 ):
     await events.add(conn, [new_event(100)])
+    await models.promote(conn, "arm", world.model, None, "ann", "the first")
     version = await models.add(conn, new_version())
+    own = await models.add(conn, new_version(device="d1"))
     began = await shadows.begin(conn, version, "ann", "look first")
     made = [new_event(100 * i) for i in range(2, 5)]
     await events.add(conn, made)
     await events.add_predictions(
-        conn, [(e.id, new_prediction(world.model, "rest")) for e in made[:2]]
+        conn,
+        [
+            (event.id, new_prediction(one, "rest"))
+            for event, one in zip(made, (world.model, world.model, own), strict=True)
+        ],
     )
     found, position = await shadows.waiting(conn, began.id, 10)
     assert [one.event for one in found] == [e.id for e in made]

@@ -125,8 +125,9 @@ class ModelsPage {
       pair.append(act);
     }
     if (version !== this.champion && !device) {
-      const shadow = state === "shadow";
-      pair.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
+      const [shadow, canary] = [state === "shadow", state === "canary"];
+      if (this.champion) pair.append(button(canary ? "End the canary" : "Let it serve some", () => this.toggleCanary(version, canary), "quiet"));
+      if (!canary) pair.append(button(shadow ? "End the shadow" : "Let it shadow", () => this.toggleShadow(version, shadow), "quiet"));
     }
     const facts = [device ? `for ${device} alone` : "", kind, estimator, parent ? `after v${parent}` : "", report?.served ?? ""].filter(Boolean);
     const byPeople = this.history.filter((one) => one.version === version && one.reason !== reason);
@@ -147,6 +148,33 @@ class ModelsPage {
     if (version === this.champion) this.detail.querySelector(".sentence").after(...expectedOf(this.expected));
     if (report?.holdout?.n) this.session.guarded(() => this.showReport(version));
     if (state === "shadow") this.session.guarded(() => this.showShadow(version));
+    if (state === "canary") this.session.guarded(() => this.showCanary(version));
+  }
+
+  /** What the version says to its share of the devices, and the champion to the others. */
+  async showCanary(version) {
+    const found = await get(`/models/${version}/canary`);
+    if (this.closed || this.chosen !== version) return;
+    this.detail.querySelector(".canary.card")?.remove();
+    this.detail.children[0].after(make("section", "card canary", make("h3", "", "On a share of the devices"),
+      make("p", "", found.sentence), make("p", "note", `By ${found.by}, since ${shortly(found.at)}: ${found.reason}.`)));
+  }
+
+  async toggleCanary(version, active) {
+    if (active) await this.session.guarded(() => remove(`/models/${version}/canary`));
+    else {
+      const asked = await askFor({
+        title: `Let version ${version} serve some devices`, act: "Begin",
+        text: "The same devices always. “Let it serve” gives it to all of them later.",
+        fields: [
+          { name: "share", label: "Share of the devices, in percent", value: "10", pattern: "[1-9][0-9]?" },
+          { name: "reason", label: "Why" },
+        ],
+      });
+      if (!asked) return;
+      await this.session.guarded(() => post(`/models/${version}/canary`, { ...asked, share: asked.share / 100 }));
+    }
+    await this.session.guarded(() => this.load());
   }
 
   /** What the version says beside the champion. */

@@ -83,10 +83,11 @@ async def look(
         if row is None:
             raise NotFound(f"profile {profile} has no model yet: label events")
         listed = _listed(row)
-        stream = windows.Stream(profile, device)
+        # the champion does not answer for devices with a model of their own
+        stream = windows.Stream(profile, device, shared=device is None)
         reference = "profile" if device is None else "device"
         chosen = await windows.present(conn, stream, listed)
-        if reference == "device" and len(chosen) < MIN_EVENTS:
+        if len(chosen) < MIN_EVENTS:
             reference = "profile"
             chosen = await windows.present(conn, windows.Stream(profile), listed)
         recent = await windows.newest(conn, stream, n_events, listed)
