@@ -26,7 +26,7 @@ from app.api.fields import (
 from app.api.state import State, current
 from app.errors import InvalidInput
 from app.store import alert_rules, alerts, audit, devices, profiles
-from app.store.alert_rules import AlertRule
+from app.store.alert_rules import EVENT, ON_MODELS, PREDICTION, AlertRule
 from app.store.alerts import Alert
 
 router = APIRouter(prefix="/alerts", tags=["Alerts"])
@@ -37,6 +37,8 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Silence = Annotated[float, Field(ge=5, le=30 * 86_400)]
 Cooldown = Annotated[float, Field(ge=1, le=7 * 86_400)]
 GroupBy = Literal["device", "rule"]
+SAYING = (EVENT, PREDICTION)
+"""Rules that may ask for a prediction."""
 
 
 class RuleBody(Body):
@@ -46,10 +48,12 @@ class RuleBody(Body):
     as they are made, too (a provisional one may be another in the end), `silence` for
     devices without a reading for `silence_seconds`.  A `label` or `min_probability`
     never means a prediction that is unknown; `unknown: true` asks for those.
+    `drift` looks for champions that have drifted, `training` for trainings that failed,
+    `rollback` for champions that were rolled back, all within seconds.
     """
 
     name: Text64
-    on: Literal["event", "prediction", "silence"]
+    on: Literal["event", "prediction", "silence", "drift", "training", "rollback"]
     profile: Name | None = None
     device: Name | None = None
     label: Text64 | None = Field(default=None, description="The predicted label.")
@@ -76,8 +80,10 @@ class RuleBody(Body):
         said = (self.label, self.min_probability, self.unknown)
         if (self.on == "silence") != (self.silence_seconds is not None):
             raise ValueError("silence_seconds: on silence, and only there")
-        if self.on == "silence" and said != (None, None, None):
-            raise ValueError("a silence has no prediction")
+        if self.on not in SAYING and said != (None, None, None):
+            raise ValueError(f"a {self.on} has no prediction")
+        if self.on in ON_MODELS and self.device is not None:
+            raise ValueError(f"a {self.on} concerns a profile, and no device")
         return self
 
 
@@ -126,18 +132,20 @@ class AlertAnswer(Answer):
     """What a rule found: the first time, and how often since.
 
     `all_devices`: it stands for every device of its rule; `device` is the first one.
+    One that concerns a model has no `device`, and a `sentence`.
     """
 
     id: int
     rule: int
     name: str
     on: str
-    device: str
+    device: str | None
     all_devices: bool
     profile: str
     event: UUID | None
     label: str | None
     probability: float | None
+    sentence: str | None
     count: int
     opened_at: Time
     last_at: Time
@@ -160,6 +168,7 @@ class AlertAnswer(Answer):
             event=row.event,
             label=row.label,
             probability=row.probability,
+            sentence=row.sentence,
             count=row.count,
             opened_at=row.opened_at,
             last_at=row.last_at,
@@ -285,11 +294,12 @@ def _check(former: AlertRule, fields: dict[str, Any]) -> None:
     if former.on == "silence":
         if fields.get("silence_seconds", former.silence_seconds) is None:
             raise InvalidInput("silence_seconds cannot be null on silence")
-        for name in ("label", "min_probability", "unknown"):
-            if fields.get(name) is not None:
-                raise InvalidInput(f"{name}: a silence has no prediction")
     elif fields.get("silence_seconds") is not None:
         raise InvalidInput(f"silence_seconds: the rule looks at {former.on}")
+    if former.on not in SAYING:
+        for name in ("label", "min_probability", "unknown"):
+            if fields.get(name) is not None:
+                raise InvalidInput(f"{name}: a {former.on} has no prediction")
 
 
 async def _audit(

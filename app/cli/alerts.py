@@ -45,7 +45,7 @@ def list_(
         table.add_row(
             str(one["id"]),
             one["name"],
-            "all" if one["all_devices"] else one["device"],
+            "all" if one["all_devices"] else one["device"] or one["profile"],
             _what(one),
             str(one["count"]),
             one["opened_at"][:19],
@@ -92,7 +92,10 @@ def rules(as_json: AsJson = False, url: Url = None) -> None:
 @alerts.command()
 def add(
     name: Annotated[str, typer.Argument(help="What people call it.")],
-    on: Annotated[str, typer.Option(help="event, prediction or silence.")] = "event",
+    on: Annotated[
+        str,
+        typer.Option(help="event, prediction, silence, drift, training or rollback."),
+    ] = "event",
     profile: Annotated[str | None, typer.Option(help="Of this profile only.")] = None,
     device: Annotated[str | None, typer.Option(help="Of this device only.")] = None,
     label: Annotated[str | None, typer.Option(help="The predicted label.")] = None,
@@ -161,6 +164,8 @@ def remove(
 def _what(alert: dict[str, Any]) -> str:
     if alert["on"] == "silence":
         return "speaks again" if alert["ended_at"] else "silent"
+    if alert["sentence"] is not None:
+        return str(alert["sentence"])
     if alert["label"] is None:
         return "an event"
     return f"{alert['label']} ({alert['probability']:.2f})"

@@ -245,12 +245,13 @@ class Alert(TypedDict):
     rule: int
     name: str
     on: str
-    device: str
+    device: str | None
     all_devices: bool
     profile: str
     event: str | None
     label: str | None
     probability: float | None
+    sentence: str | None
     count: int
     opened_at: str
     last_at: str

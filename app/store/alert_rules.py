@@ -16,6 +16,9 @@ from app.store import events
 from app.store.hooks import alert_rules
 
 EVENT, PREDICTION, SILENCE = "event", "prediction", "silence"
+DRIFT, TRAINING, ROLLBACK = "drift", "training", "rollback"
+ON_MODELS = (DRIFT, TRAINING, ROLLBACK)
+"""They concern a profile's model, and no device."""
 BY_DEVICE, BY_RULE = "device", "rule"
 MAX_RULES = 100
 _NOW = func.clock_timestamp()
@@ -27,9 +30,11 @@ class AlertRule:
 
     Parameters
     ----------
-    on : {"event", "prediction", "silence"}
-        Looks at events that are stored; at predictions as soon as they are made, too;
-        or for devices that send nothing.
+    on : str
+        "event": looks at events that are stored; "prediction": at predictions as soon
+        as they are made, too; "silence": for devices that send nothing; "drift",
+        "training", "rollback": for champions that drifted, trainings that failed,
+        champions that were rolled back.
     profile, device : str or None
         Only of this one.
     label, min_probability, unknown : or None
@@ -115,6 +120,7 @@ async def change(
     values = dict(fields)
     if values.get("enabled") and not former.enabled:
         values["position"] = await events.last_position(conn)
+        values["looked_at"] = _NOW if former.on in ON_MODELS else None
     row = await conn.execute(
         update(alert_rules)
         .where(alert_rules.c.id == rule)
@@ -158,7 +164,10 @@ async def claim_cursor(conn: AsyncConnection, rule: int) -> AlertRule | None:
 async def claim_look(
     conn: AsyncConnection, rule: int, every_seconds: float
 ) -> AlertRule | None:
-    """Lock a rule on silence to look around; None: somebody does, or did just now."""
+    """Lock a rule that looks around now and then; None: somebody does, or just did.
+
+    Its `looked_at` is that of the look before.
+    """
     at = alert_rules.c.looked_at
     found = await conn.execute(
         select(alert_rules)

@@ -34,14 +34,18 @@ _NOW = func.clock_timestamp()
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A rule fits something; `key` is its identity."""
+    """A rule fits something; `key` is its identity.
+
+    `device` None: it concerns a profile's model, and `sentence` says what it is.
+    """
 
     key: str
-    device: str
+    device: str | None
     profile: str
     event: UUID | None = None
     label: str | None = None
     probability: float | None = None
+    sentence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ class Alert:
     Parameters
     ----------
     subject : str
-        The device whose firings are counted; empty: those of all devices.
-    device, profile, event, label, probability
+        The device whose firings are counted, or the profile if they concern no device;
+        empty: those of all devices.
+    device, profile, event, label, probability, sentence
         Of the first firing.
     count : int >= 1
         Firings so far.
@@ -65,7 +70,7 @@ class Alert:
     rule_name: str
     on: str
     subject: str
-    device: str
+    device: str | None
     profile: str
     event: UUID | None
     label: str | None
@@ -77,6 +82,7 @@ class Alert:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     note: str | None
+    sentence: str | None
 
 
 _ALERTS = select(alerts, alert_rules.c.name.label("rule_name"), alert_rules.c.on).join(
@@ -123,7 +129,9 @@ async def fire(
         if one.key not in fresh:
             continue
         fresh.discard(one.key)
-        subject = one.device if rule.group_by == BY_DEVICE else WHOLE_RULE
+        subject = WHOLE_RULE
+        if rule.group_by == BY_DEVICE:
+            subject = one.device or one.profile
         if subject not in open_ and len(open_) >= MOST_OPEN:
             subject = WHOLE_RULE
         if subject in open_:
@@ -157,7 +165,7 @@ async def silent(conn: AsyncConnection, rule: AlertRule) -> list[Firing]:
 
 
 async def end_silences(
-    conn: AsyncConnection, rule: AlertRule, still: Collection[str]
+    conn: AsyncConnection, rule: AlertRule, still: Collection[str | None]
 ) -> list[Alert]:
     """End the alerts of devices that speak again; return them.
 
@@ -275,6 +283,7 @@ async def _open(
             event=first.event,
             label=first.label,
             probability=first.probability,
+            sentence=first.sentence,
         )
         .returning(alerts.c.id)
     )

@@ -103,7 +103,7 @@ async def newest(conn: AsyncConnection, version: int) -> DriftLook | None:
     d = drift_looks.c
     query = select(drift_looks).where(d.model_version == version)
     row = (await conn.execute(query.order_by(d.number.desc()).limit(1))).one_or_none()
-    return None if row is None else _look(row)
+    return None if row is None else look_of(row)
 
 
 async def first_alarm(conn: AsyncConnection, version: int) -> DriftLook | None:
@@ -111,7 +111,7 @@ async def first_alarm(conn: AsyncConnection, version: int) -> DriftLook | None:
     d = drift_looks.c
     query = select(drift_looks).where(d.model_version == version, d.alarm)
     row = (await conn.execute(query.order_by(d.number).limit(1))).one_or_none()
-    return None if row is None else _look(row)
+    return None if row is None else look_of(row)
 
 
 async def has_alarmed(conn: AsyncConnection, profile: str) -> bool:
@@ -182,7 +182,7 @@ async def freshness(conn: AsyncConnection) -> list[Freshness]:
         .where(d.model_version.in_([row.version for row in found]), d.number > 0)
         .order_by(d.model_version, d.number.desc())
     )
-    by_version = {row.model_version: _look(row) for row in looks}
+    by_version = {row.model_version: look_of(row) for row in looks}
     return [
         Freshness(
             row.name,
@@ -196,7 +196,8 @@ async def freshness(conn: AsyncConnection) -> list[Freshness]:
     ]
 
 
-def _look(row: Row[Any]) -> DriftLook:
+def look_of(row: Row[Any]) -> DriftLook:
+    """Read a row of `drift_looks`."""
     fields = dict(row._mapping)
     del fields["id"]
     return DriftLook(**fields)

@@ -85,7 +85,10 @@ alert_rules = Table(
     Column("looked_at", Time),
     since("created_at"),
     Index("ix_alert_rules_device", "device"),
-    CheckConstraint("\"on\" IN ('event', 'prediction', 'silence')", name="on"),
+    CheckConstraint(
+        "\"on\" IN ('event', 'prediction', 'silence', 'drift', 'training', 'rollback')",
+        name="on",
+    ),
     CheckConstraint(
         "(\"on\" = 'silence') = (silence_seconds IS NOT NULL)", name="silence"
     ),
@@ -116,9 +119,7 @@ alerts = Table(
         nullable=False,
     ),
     Column("subject", Text, nullable=False),
-    Column(
-        "device", Text, ForeignKey("devices.id", ondelete="CASCADE"), nullable=False
-    ),
+    Column("device", Text, ForeignKey("devices.id", ondelete="CASCADE")),
     Column("profile", Text, nullable=False),
     Column("event", Uuid),
     Column("label", Text),
@@ -130,6 +131,7 @@ alerts = Table(
     Column("acknowledged_at", Time),
     Column("acknowledged_by", Text),
     Column("note", Text),
+    Column("sentence", Text),
     Index("ix_alerts_rule_id", "rule", "id"),
     Index("ix_alerts_device_id", "device", "id"),
     Index("ix_alerts_open", "id", postgresql_where=text("acknowledged_at IS NULL")),

@@ -44,6 +44,8 @@ async def test_rule_is_made_changed_and_forgotten_and_all_of_it_audited(
         ({"silence_seconds": 60.0}, 422),
         ({"on": "silence", "silence_seconds": 60.0, "label": "fist"}, 422),
         ({"min_probability": 1.5}, 422),
+        ({"on": "drift"}, 422),
+        ({"on": "training", "device": None, "label": "fist"}, 422),
         ({"cooldown_seconds": 0.0}, 422),
         ({"device": "arm-9"}, 404),
         ({"profile": "leg"}, 404),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -17,7 +18,17 @@ from app.service.notify.hub import Hub, Message
 from app.service.notify.outgoing import make_client
 from app.service.notify.webhooks import Webhooks
 from app.service.streams.shared import Answer
-from app.store import alert_rules, alerts, devices, events, webhooks
+from app.store import (
+    alert_rules,
+    alerts,
+    devices,
+    drifts,
+    events,
+    jobs,
+    models,
+    profiles,
+    webhooks,
+)
 from app.store import deliveries as owed
 from app.store.alert_rules import AlertRule
 from app.store.alerts import Alert
@@ -284,3 +295,50 @@ async def test_what_is_old_and_acknowledged_is_forgotten(
         assert (await alerts.list_(conn))[0] == []
         left = await conn.scalar(text("SELECT count(*) FROM alert_firings"))
     assert left == 0
+
+
+async def test_what_becomes_of_models_is_an_alert_once_and_concerns_no_device(
+    engine: AsyncEngine, version: int, artefacts: Artefacts
+) -> None:
+    async with engine.begin() as conn:
+        await webhooks.add(
+            conn, "http://example.com/", b"s" * 32, ["onset.alert"], "arm"
+        )
+        signal = {"alarm": True, "sentence": "Loud."}
+        look = drifts.DriftLook("arm", version, 1, 0, 50, 0.02, True, [signal])
+        await drifts.add(conn, replace(look, number=0, alarm=False))
+        for on in ("drift", "training", "rollback"):
+            await alert_rules.add(
+                conn,
+                {"name": on, "on": on, "cooldown_seconds": 1.0, "group_by": "device"},
+            )
+        elsewhere = {"name": "leg", "on": "drift", "profile": "leg"}
+        await profiles.put(conn, profile_of("leg"), None)
+        await alert_rules.add(
+            conn, elsewhere | {"cooldown_seconds": 1.0, "group_by": "device"}
+        )
+        await drifts.add(conn, look)
+        await drifts.add(conn, replace(look, number=2))
+        job, _ = await jobs.create(conn, "retrain", "arm", {"mode": "full"})
+        await jobs.start(conn, job.id)
+        await jobs.fail(conn, job.id, "out of memory")
+    other = await add_version(engine, artefacts, "w", promote_from=version)
+    async with engine.begin() as conn:
+        await models.rollback(conn, "arm", "ann", "worse")
+    looking = [Alerts(engine, Hub()) for _ in range(2)]
+    opened = await asyncio.gather(*(one.look() for one in looking))
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE alert_rules SET looked_at = NULL"))
+    assert (sum(opened), await looking[0].look()) == (3, 0)
+    listed = {one.on: one for one in await found(engine)}
+    assert {on: one.sentence for on, one in listed.items()} == {
+        "drift": f"version {version} has drifted: Loud.",
+        "training": f"training {job.id} failed: out of memory",
+        "rollback": f"ann went back from version {other} to {version}: worse",
+    }
+    assert {(one.device, one.profile, one.subject) for one in listed.values()} == {
+        (None, "arm", "arm")
+    }
+    async with engine.connect() as conn:
+        [hook] = await webhooks.list_(conn)
+        assert await owed.waiting(conn, hook.id) == 3

@@ -7,7 +7,8 @@ import { ago, atDay, button, make, number, shortly, toast } from "../words.js";
 
 const ON = [
   ["event", "event: one that is stored"], ["prediction", "prediction: at once, also while it is open"],
-  ["silence", "silence: a device sends nothing"],
+  ["silence", "silence: a device sends nothing"], ["drift", "drift: events look unlike those that were learnt"],
+  ["training", "training: one has failed"], ["rollback", "rollback: an earlier model serves again"],
 ];
 
 export function openAlerts(place, asked, session) {
@@ -35,11 +36,11 @@ export function openAlerts(place, asked, session) {
     if (seen) act.append(make("span", "note", `${seen.by}, ${ago(seen.at)}${seen.note ? `: ${seen.note}` : ""}`));
     else {
       const take = button("I look", () => session.guarded(() => acknowledge(alert)), "quiet");
-      take.setAttribute("aria-label", `I look after ${alert.name} of ${alert.device}`);
+      take.setAttribute("aria-label", `I look after ${alert.name} of ${about(alert)}`);
       act.append(take);
     }
     const line = make("tr", seen ? "gone" : "", when, make("td", "", alert.name),
-      make("td", "", alert.all_devices ? `all, first ${alert.device}` : alert.device),
+      make("td", "", alert.all_devices ? `all, first ${about(alert)}` : about(alert)),
       make("td", "", what(alert)), make("td", "wide", number(alert.count)), act);
     line.dataset.alert = alert.id;
     return line;
@@ -62,7 +63,7 @@ export function openAlerts(place, asked, session) {
 
   async function acknowledge(alert) {
     const said = await askFor({
-      title: `${alert.name}, ${alert.device}`, act: "I look after it",
+      title: `${alert.name}, ${about(alert)}`, act: "I look after it",
       fields: [{ name: "note", label: "Note", optional: true, hint: "What others should know." }],
     });
     if (!said) return;
@@ -77,8 +78,8 @@ export function openAlerts(place, asked, session) {
         { name: "name", label: "Name" },
         { name: "on", label: "Looks at", options: ON },
         { name: "device", label: "Device", optional: true, hint: "Left out: all." },
-        { name: "label", label: "Predicted label", optional: true, hint: "Not on silence." },
-        { name: "probability", label: "Least probability", optional: true, pattern: "0?[.][0-9]+|0|1", hint: "0 to 1; not on silence." },
+        { name: "label", label: "Predicted label", optional: true, hint: "On events and predictions only." },
+        { name: "probability", label: "Least probability", optional: true, pattern: "0?[.][0-9]+|0|1", hint: "0 to 1; on events and predictions only." },
         { name: "silence", label: "Seconds of silence", optional: true, pattern: "[0-9]+", hint: "On silence only, at least 5." },
       ],
     });
@@ -126,7 +127,10 @@ export function openAlerts(place, asked, session) {
   };
 }
 
+const about = (alert) => alert.device ?? alert.profile;
+
 function what(alert) {
+  if (alert.sentence) return alert.sentence;
   if (alert.on === "silence") return make("span", "", alert.ended_at ? `was silent until ${shortly(alert.ended_at)}` : "is silent");
   const said = alert.label ? `${alert.label} (${alert.probability.toFixed(2)})` : "an event";
   if (!alert.event) return said;

@@ -6,6 +6,7 @@
     late          events that had to wait for a model, in the transaction that
                   classifies them
     silence       one process at a time asks which devices have not spoken
+    models        one process at a time asks what became of trainings and champions
 
 An alert and what webhooks are owed of it are one transaction.  Every serving process
 does all of this; row locks decide who.
@@ -29,8 +30,15 @@ from app.domain import Prediction
 from app.errors import NotFound
 from app.service.notify.hub import Hub, Message, SlowReader, Subscription, only
 from app.service.notify.webhooks import message
-from app.store import alert_rules, alerts, deliveries, events, webhooks
-from app.store.alert_rules import EVENT, PREDICTION, SILENCE, AlertRule
+from app.store import (
+    alert_rules,
+    alerts,
+    deliveries,
+    events,
+    model_findings,
+    webhooks,
+)
+from app.store.alert_rules import EVENT, ON_MODELS, PREDICTION, SILENCE, AlertRule
 from app.store.alerts import Alert, Firing
 from app.store.deliveries import NewDelivery
 from app.store.events import EventRow
@@ -42,6 +50,7 @@ ALERT = "onset.alert"
 BATCH = 200
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.1
+MODELS_SECONDS = 5.0
 TIDY_SECONDS = 600.0
 KEEP_SECONDS = 90 * 86_400.0
 MOST_SAID = 10_000
@@ -113,6 +122,8 @@ class Alerts:
         for rule in self._rules:
             if rule.on == SILENCE:
                 opened += await self._look_around(rule)
+            elif rule.on in ON_MODELS:
+                opened += await self._look_at_models(rule)
             elif rule.position < newest:
                 opened += await self._look_at_events(rule.id)
         return opened
@@ -170,6 +181,14 @@ class Alerts:
             for alert in await alerts.end_silences(conn, claimed, still):
                 await _tell(conn, alert, "ended")
         return opened
+
+    async def _look_at_models(self, rule: AlertRule) -> int:
+        async with self._engine.begin() as conn:
+            claimed = await alert_rules.claim_look(conn, rule.id, MODELS_SECONDS)
+            if claimed is None:
+                return 0
+            found = await model_findings.of_rule(conn, claimed)
+            return await fire(conn, claimed, found)
 
 
 async def consider(conn: AsyncConnection, wanted: Sequence[UUID]) -> int:
@@ -230,12 +249,14 @@ def alert_message(alert: Alert, state: str) -> NewDelivery:
         "event": alert.event,
         "label": alert.label,
         "probability": alert.probability,
+        "sentence": alert.sentence,
         "opened_at": alert.opened_at.astimezone(UTC).isoformat(),
     }
     at = alert.opened_at if alert.ended_at is None else alert.ended_at
     # a silence may end, begin again within the cooldown, and end again
     suffix = "" if state == "opened" else f":{state}:{at.timestamp():.6f}"
-    return message(f"alert:{alert.id}{suffix}", ALERT, alert.device, at, data)
+    subject = alert.device or alert.profile
+    return message(f"alert:{alert.id}{suffix}", ALERT, subject, at, data)
 
 
 def _fitting(rule: AlertRule, rows: Sequence[EventRow]) -> list[Firing]:
