@@ -233,14 +233,15 @@ def squares_about(centre: float, means: Float32Array, variances: Float32Array) -
 def rescale(known: int, per_channel: FloatArray, rows: Float32Array) -> None:
     """Take centre and scale of every channel from the quiet blocks."""
     bound = rows[QUIET, max(2, math.ceil(QUIET_SHARE * known)) - 1]
-    quiet = np.empty(known, np.int64)
+    # one piece of memory: to ask for it takes as long as a median
+    room = np.empty(4 * BLOCKS)
+    quiet = room[:BLOCKS].view(np.int64)
     n = 0
     for j in range(known):
         quiet[n] = j
         n += int(rows[ACTIVITY, j] <= bound)
-    picked = np.empty(n)
-    ordered = np.empty(n)
-    ranks = np.empty(n, np.int64)
+    picked, ordered = room[BLOCKS : BLOCKS + n], room[2 * BLOCKS : 2 * BLOCKS + n]
+    ranks = room[3 * BLOCKS :].view(np.int64)
     for c in range(per_channel.shape[1]):
         means = rows[RING_ROWS + 2 * c]
         variances = rows[RING_ROWS + 2 * c + 1]

@@ -141,7 +141,8 @@ class CompiledDetector:
 
     def update(self, values: FloatArray, times: FloatArray | None = None) -> list[Span]:
         """Take readings (n, n_channels), finite; give the spans that are now final."""
-        return self.found(self._step(values, self._address), values)
+        found = self._step(values, self._address)
+        return self.found(found, values) if found else []
 
     def found(self, found: int, values: FloatArray) -> list[Span]:
         """Give the spans of a step that was done with `values`, finishing the step."""

@@ -124,19 +124,69 @@ def look(
 ) -> int:
     """Smooth what `add_up` gave, look for spans, and count these with `found`."""
     slots = ints[TRIGGER:OWN]
-    peak = floats[PEAK : PEAK + 1]
     tick = limits[TICK]
     half = mean.size // 2
     away = floats[MEMORY + restless.AWAY]
     on = floats[baseline.THRESHOLD_ON]
     off = floats[baseline.THRESHOLD_OFF]
+    before = ints[TICKS]
+    new = smooth(size, tick, ints, floats, mean, work)
+    levels = floats[baseline.LEVELS]
+    highest = away
+    for k in range(new):
+        levels += work[k] * tick
+        highest = max(highest, work[k])
+    floats[baseline.LEVELS] = levels
+    if new > 0:
+        floats[LEVEL] = work[new - 1]
+    # the first of these ticks that is looked at, half a mean behind the newest
+    at = max(0, half - before)
+    if at < new and trigger.at_rest(highest, on, off, slots):
+        slots[trigger.RISE] = trigger.NEVER
+        at = new
+    peak = floats[PEAK : PEAK + 1]
+    for k in range(at, new):
+        if trigger.step(
+            max(work[k], away),
+            on,
+            off,
+            before + k - half,
+            slots,
+            peak,
+            limits,
+            out[found],
+        ):
+            if out[found, trigger.SPAN_TRUNCATED] > 0.0:
+                ints[baseline.CONTINUED] = slots[trigger.LAST_END]
+            out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
+            found += 1
+    ints[COUNT] += size
+    ints[baseline.IN_BLOCK] += size
+    return found
+
+
+@compiled
+def smooth(
+    size: int,
+    tick: int,
+    ints: NDArray[Any],
+    floats: FloatArray,
+    mean: FloatArray,
+    work: FloatArray,
+) -> int:
+    """Take readings into the running mean; leave its level at each new tick in `work`.
+
+    Returns
+    -------
+    int
+        How many ticks are new.
+    """
     score = floats[SCORE]
     total = floats[SUM]
-    level = floats[LEVEL]
-    levels = floats[baseline.LEVELS]
     in_tick = ints[IN_TICK]
     ticks = ints[TICKS]
     at = ticks % mean.size
+    new = 0
     for k in range(size):
         if work[STRETCH + k] > 0.0:
             score += work[k] / work[STRETCH + k]
@@ -144,7 +194,8 @@ def look(
         if in_tick < tick:
             continue
         in_tick = 0
-        score /= tick
+        if tick > 1:
+            score /= tick
         total += score - mean[at]
         mean[at] = score
         score = 0.0
@@ -154,26 +205,10 @@ def look(
             at = 0
             # summed afresh once a turn, so that rounding never adds up
             total = mean.sum()
-        level = max(total, 0.0) / min(ticks, mean.size)
-        levels += level * tick
-        if ticks <= half:
-            continue
-        y = max(level, away)
-        if trigger.at_rest(y, on, off, slots):
-            slots[trigger.RISE] = trigger.NEVER
-        elif trigger.step(
-            y, on, off, ticks - 1 - half, slots, peak, limits, out[found]
-        ):
-            if out[found, trigger.SPAN_TRUNCATED] > 0.0:
-                ints[baseline.CONTINUED] = slots[trigger.LAST_END]
-            out[found, trigger.SPAN_STUCK] = stuck.any_broken(faults)
-            found += 1
+        work[new] = max(total, 0.0) / min(ticks, mean.size)
+        new += 1
     floats[SCORE] = score
     floats[SUM] = total
-    floats[LEVEL] = level
-    floats[baseline.LEVELS] = levels
     ints[IN_TICK] = in_tick
     ints[TICKS] = ticks
-    ints[COUNT] += size
-    ints[baseline.IN_BLOCK] += size
-    return found
+    return new

@@ -204,11 +204,13 @@ def learn(
     not chance, nor what fades within a part.
     """
     newest = slots[PARTS_SEEN] + PARTS - 1
+    # what a row is written to may be this, as far as a compiler knows
+    blocks = slots[BLOCKS]
     for c in range(first.size):
         if stuck.is_out(c, faults):
             continue
         mean = first[c] + total[c] / size
-        if slots[BLOCKS] == 0:
+        if blocks == 0:
             rows[USUAL, c] = mean
         if slots[PARTS_SEEN] >= PARTS:
             jumps = 0.0
@@ -219,10 +221,8 @@ def learn(
             chance = jumps / (2.0 * PARTS * (PARTS - 1.0))
             fade = FADE if slots[PARTS_SEEN] >= 2 * PARTS else 1.0
             rows[CHANCE, c] += (chance - rows[CHANCE, c]) * fade
-        rows[CROSSED, c] = crossed(
-            mean - rows[USUAL, c], rows[CROSSED, c], slots[BLOCKS]
-        )
-        step = pace(rows[CROSSED, c], slots[BLOCKS], hurry)
+        rows[CROSSED, c] = crossed(mean - rows[USUAL, c], rows[CROSSED, c], blocks)
+        step = pace(rows[CROSSED, c], blocks, hurry)
         rows[USUAL, c], rows[SPREAD, c] = follow(
             mean, step, rows[USUAL, c], rows[SPREAD, c], False
         )

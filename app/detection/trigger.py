@@ -131,9 +131,9 @@ def step(
 @compiled
 def at_rest(y: float, on: float, off: float, ints: NDArray[Any]) -> bool:
     """Say whether `step` would do nothing but forget where the function rose."""
-    return bool(
-        y <= off and y / on < NEAR and ints[PHASE] == IDLE and ints[NEAR_BEGIN] == NEVER
-    )
+    # `near` divides: that y / on is below one half says the same, to the last bit
+    low = y <= off and y < NEAR * on
+    return bool(low and ints[PHASE] == IDLE and ints[NEAR_BEGIN] == NEVER)
 
 
 @compiled

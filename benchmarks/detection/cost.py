@@ -3,16 +3,21 @@
     python -m benchmarks.detection.cost
 
 Two sizes of chunk give the cost of a call and of a reading; the best of several runs.
+"in a turn": one compiled call takes a message of each of 64 streams, as the service
+does with what a turn of its loop brought.  Everything is also told in empty compiled
+calls of the same run, since machines differ.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.detection import DETECTORS, Stream, build, warm
+from app.detection import DETECTORS, Stream, build, energy, warm
 from app.detection.scores import silent
 from app.domain import Channel, DetectorVersion, FloatArray, Profile, Readings
 from app.domain.addresses import address, float64_at
@@ -24,6 +29,8 @@ SIZES = (1, 50)
 CALLS = 4000
 RUNS = 7
 HOURS = 10
+STREAMS = 64
+EMPTY = "call of a kernel"
 
 
 class Bare:
@@ -58,6 +65,40 @@ def sums(values: FloatArray, memory: int) -> int:
             away += abs(x)
         rows[0, c], rows[1, c], rows[2, c] = total, squares, away
     return 0
+
+
+class Turn:
+    """Energy detectors of many streams, each given a message by one compiled call."""
+
+    def __init__(self, detectors):
+        self.detectors = detectors  # they hold what the addresses name
+        self.memories = np.array([address(one.memory) for one in detectors])
+
+    def update(self, values):
+        """Take a message (n_readings, n_channels) of each stream."""
+        return together(values, self.memories)
+
+
+@compiled
+def together(values: FloatArray, memories: NDArray[Any]) -> int:
+    """Give a message to each stream."""
+    found = 0
+    for k in range(memories.size):
+        found += energy.step(values[k], memories[k])
+    return found
+
+
+def energies(hours=0):
+    """Give detectors that have seen so many hours."""
+    detectors = [build({"kind": "energy"}, RATE_HZ, N_CHANNELS) for _ in range(STREAMS)]
+    if hours:
+        rng = np.random.default_rng(2)
+        hour = rng.normal(0, 1, (int(3600 * RATE_HZ), N_CHANNELS))
+        for _ in range(hours):
+            detectors[0].update(hour)
+        for other in detectors[1:]:
+            other.restore(detectors[0].state())
+    return detectors
 
 
 def best(make, feed, chunks):
@@ -114,7 +155,7 @@ def main():
             )
         )
     rows.append(("Stream (energy)", *costs))
-    for name, step in (("call of a kernel", nothing), ("and three sums", sums)):
+    for name, step in ((EMPTY, nothing), ("and three sums", sums)):
         costs = []
         for size in SIZES:
             chunks = [values[i * size : (i + 1) * size] for i in range(CALLS)]
@@ -126,19 +167,34 @@ def main():
                 )
             )
         rows.append((name, *costs))
-    old = build({"kind": "energy"}, RATE_HZ, N_CHANNELS)
-    for _ in range(HOURS):
-        hour = np.tile(values, (1 + int(3600 * RATE_HZ) // n, 1))
-        old.update(hour[: int(3600 * RATE_HZ)])
+    old = energies(HOURS)
     costs = []
     for size in SIZES:
         chunks = [values[i * size : (i + 1) * size] for i in range(CALLS)]
-        costs.append(best(lambda: old, lambda one, chunk: one.update(chunk), chunks))
+        costs.append(best(lambda: old[0], lambda one, chunk: one.update(chunk), chunks))
     rows.append((f"energy, hour {HOURS}", *costs))
-    print(f"{'us':18}{'1 reading':>11}{'50 readings':>13}{'each reading':>14}")
+    young = energies()
+    for one in young:
+        one.update(values[: int(60 * RATE_HZ)])
+    for name, detectors in (("minute 1", young), (f"hour {HOURS}", old)):
+        turn, costs = Turn(detectors), []
+        for size in SIZES:
+            shape = (-1, STREAMS, size, N_CHANNELS)
+            whole = len(values) // (STREAMS * size) * STREAMS * size
+            turns = list(values[:whole].reshape(shape)[: 20 * CALLS // STREAMS])
+            costs.append(
+                best(
+                    lambda turn=turn: turn, lambda one, chunk: one.update(chunk), turns
+                )
+                / STREAMS
+            )
+        rows.append((f"in a turn, {name}", *costs))
+    empty = next(one for name, one, _ in rows if name == EMPTY)
+    print(f"{'us':20}{'1 reading':>11}{'50 readings':>13}{'each reading':>14}  calls")
     for name, one, fifty in rows:
         each = (fifty - one) / (SIZES[1] - SIZES[0])
-        print(f"{name:18}{one:11.2f}{fifty:13.2f}{each:14.3f}")
+        calls = f"{one / empty:9.2f}{each / empty:8.3f}"
+        print(f"{name:20}{one:11.3f}{fifty:13.2f}{each:14.4f}{calls}")
     return 0
 
 
