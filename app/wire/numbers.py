@@ -1,8 +1,8 @@
 """Decimal numbers out of JSON text, without a Python object for each.
 
-Only what is plain and certain is read: the rest is left to the codec that checks and
-explains.  Text that is not known to be valid JSON must end with a zero byte, at which
-every loop here stops.
+Only what is plain is read: the rest is left to the codec that checks and explains.
+Text that is not known to be valid JSON must end with a zero byte, at which every loop
+here stops.
 """
 
 from __future__ import annotations
@@ -13,18 +13,13 @@ import numpy as np
 
 from app.domain import Float32Array
 from app.domain.compiled import compiled
+from app.wire.decimals import MOST_POWER, nearest
 
 OPEN, CLOSE, COMMA, SPACE, MINUS, PLUS, POINT, ZERO, NULL = b"[], -+.0n"
 SMALL_E, LARGE_E = b"eE"
-EXACT_POWER = 22
-"""Of ten: up to there a float64 is exact."""
-EXACT_INTEGER = np.uint64(2**53)
-MOST_DIGITS = 18
+MOST_DIGITS = 19
 """Of a number that is read: more could overflow."""
-DOUBT = 1e-15
-"""More than one multiplication and two roundings are wrong by, relatively."""
 NOUGHT, ONE, TEN = np.uint64(48), np.uint64(1), np.uint64(10)
-POWERS = np.array([10.0**k for k in range(EXACT_POWER + 1)])
 
 
 @compiled
@@ -54,16 +49,10 @@ def rows(text: Any, at: int, out: Any) -> tuple[int, int, int]:
                 out[k] = np.nan
                 at += 4
             else:
-                at, value, exact = decimal(text, at)
+                at, value = decimal(text, at)
                 if at < 0:
                     return at, 0, 0
-                nearest = np.float32(value)
-                if not exact:
-                    below = np.float32(value * (1 - DOUBT))
-                    above = np.float32(value * (1 + DOUBT))
-                    if below != above:
-                        return at, 0, 0
-                out[k] = nearest
+                out[k] = np.float32(value)
             k += 1
             at = after_spaces(text, at)
             if text[at] != COMMA:
@@ -96,17 +85,14 @@ def after_spaces(text: Any, at: int) -> int:
 
 
 @compiled
-def decimal(text: Any, at: Any) -> tuple[int, float, bool]:
-    """Read a number.
+def decimal(text: Any, at: Any) -> tuple[int, float]:
+    """Read a number: the nearest float64.
 
     Returns
     -------
     at : int
         Where it ends, -1 if this is none, or none that is read here.
     value : float
-    exact : bool
-        Whether `value` is the float64 nearest to what is written; else it is off by
-        less than `DOUBT`, relatively.
     """
     # unsigned indices cannot be negative, so nothing looks whether they are
     negative = text[at] == MINUS
@@ -121,17 +107,16 @@ def decimal(text: Any, at: Any) -> tuple[int, float, bool]:
         i += ONE
         digit = np.uint64(text[i]) - NOUGHT
     if i == begun or (text[begun] == ZERO and i > begun + ONE):
-        return -1, 0.0, False
+        return -1, 0.0
     if text[begun] != ZERO:
         seen = np.int64(i - begun)
     if text[i] == POINT:
         i += ONE
         begun = i
-        digit = np.uint64(text[i]) - NOUGHT
         while seen == 0 and text[i] == ZERO:
             i += ONE
-            digit = np.uint64(text[i]) - NOUGHT
         first = i
+        digit = np.uint64(text[i]) - NOUGHT
         while digit < TEN:
             digits = digits * TEN + digit
             i += ONE
@@ -139,21 +124,19 @@ def decimal(text: Any, at: Any) -> tuple[int, float, bool]:
         seen += np.int64(i - first)
         power = -np.int64(i - begun)
         if i == begun:
-            return -1, 0.0, False
+            return -1, 0.0
     if seen > MOST_DIGITS or (negative and digits == 0):  # -0 and -0.0 differ
-        return -1, 0.0, False
+        return -1, 0.0
     at = np.int64(i)
     if text[i] == SMALL_E or text[i] == LARGE_E:
         at, exponent = _exponent(text, np.int64(i + ONE))
         if at == np.int64(i):
-            return -1, 0.0, False
+            return -1, 0.0
         power += exponent
-    if abs(power) > EXACT_POWER:
-        return -1, 0.0, False
-    value = float(digits)
-    if power != 0:
-        value = value / POWERS[-power] if power < 0 else value * POWERS[power]
-    return at, -value if negative else value, digits <= EXACT_INTEGER
+    if abs(power) > MOST_POWER:
+        return -1, 0.0
+    value = nearest(digits, power)
+    return at, -value if negative else value
 
 
 @compiled

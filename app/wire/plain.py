@@ -127,8 +127,8 @@ def json_readings(
         elif key == 116 and length == 4 and _is(text, word, TIME_WORD):
             if not np.isnan(said[TIME]):
                 return 0
-            at, said[TIME], exact = decimal(text, at)
-            if at < 0 or not exact:
+            at, said[TIME] = decimal(text, at)
+            if at < 0:
                 return 0
         elif key == 116 and length == 4 and not is_readings:  # type
             begun = at + 1
