@@ -193,7 +193,7 @@ CATALOGUE = (
     Case(
         Kind.DRIFT,
         "a slow drift hides no event, and is none",
-        (Fault(Kind.DRIFT, 25.0, 60.0, 2.0, channel=1),),
+        (Fault(Kind.DRIFT, 25.0, 60.0, 4.0, channel=1),),
         (finds(1), unflagged),
     ),
     Case(
