@@ -58,5 +58,5 @@ export function jobInWords({ state, stage, result, error }) {
   if (state === "failed") return `The training failed: ${error ?? "see the trainer's log"}`;
   const verdict = VERDICTS[result?.verdict] ?? "done";
   const what = result?.model_version ? `v${result.model_version}: ${verdict}` : sentence(verdict);
-  return `${what}. ${sentence(result?.reason ?? "")}`;
+  return result?.reason ? `${what}. ${sentence(result.reason)}.` : `${what}.`;
 }

@@ -56,11 +56,13 @@ function bar(one, why, most) {
   const share = make("span", one.weight < 0 ? "share against" : "share");
   share.style.width = `${(100 * Math.abs(one.weight)) / most}%`;
   const made = make("li", "", make("span", "", one.channel), make("span", "rail", share),
-    make("b", "", `${one.weight < 0 ? "−" : "+"}${Math.abs(100 * one.weight).toFixed(0)}`));
+    make("b", "", signed(Math.round(100 * one.weight))));
   made.style.setProperty("--hue", hueOf(why.label));
   made.title = `Without it ${why.label} has ${percent(one.without)} instead of ${percent(why.probability)}; it alone gives ${percent(one.alone)}.`;
   return made;
 }
+
+const signed = (points) => (points ? `${points < 0 ? "−" : "+"}${Math.abs(points)}` : "0");
 
 function line({ event, device, onset, label, distance }) {
   const link = make("a", "", device);

@@ -9,6 +9,9 @@ import { readWindow } from "../written.js";
 
 const MOST_VERSIONS = 200;
 
+/** A float32 in as few digits as make it again. */
+const short = (value) => Number(value.toPrecision(9));
+
 export function openAsk(place, { query }, session) {
   const page = new AskPage(place, session);
   session.guarded(() => page.load(query.get("event")));
@@ -43,7 +46,7 @@ class AskPage {
       submit.preventDefault();
       session.guarded(() => this.ask());
     });
-    const take = make("form", "by-hand-line", field("Or the window of an event", this.event), make("button", "quiet", "Take it"),
+    const take = make("form", "by-hand-line", field("Take the window of an event", this.event), make("button", "quiet", "Take it"),
       button("Take the newest", () => session.guarded(() => this.newest()), "quiet"));
     take.addEventListener("submit", (submit) => {
       submit.preventDefault();
@@ -79,7 +82,7 @@ class AskPage {
       return;
     }
     this.event.value = event;
-    this.text.value = shown.values.map((row) => row.join(", ")).join("\n");
+    this.text.value = shown.values.map((row) => row.map(short).join(", ")).join("\n");
     [this.before.value, this.after.value] = [shown.pre_roll, shown.post_roll];
     await this.ask();
   }
