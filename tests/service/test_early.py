@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.detection import Stream
+from app.domain import DetectorVersion, Event, Readings
 from app.service.champion import Champions
 from app.service.metrics import Metrics
 from app.service.notify.hub import Hub
@@ -101,6 +103,24 @@ async def test_onset_and_provisional_answers_come_while_the_event_is_open(line: 
     assert apart.min() >= EVERY_SECONDS
     assert apart.max() <= EVERY_SECONDS + STEP / RATE_HZ
     assert not any(one.kind == "retract" for one in heard)
+
+
+async def test_the_answer_comes_with_the_reading_that_ends_the_event_before_any_commit(
+    line: Line,
+):
+    values = burst(2.0)
+    alone = Stream(profile_of(), DetectorVersion(1, "arm", {}), "arm-1", "b1")
+    ended = []
+    for at in range(0, len(values), STEP):
+        times = (at + np.arange(STEP)) / RATE_HZ
+        said = alone.receive(Readings(1 + at, values[at : at + STEP], times))
+        ended += [at + STEP for one in said if isinstance(one, Event)]
+    assert len(ended) == 1
+    heard = await play(line, values)
+    final = [one for one in heard if one.message.get("provisional") is False]
+    assert [one.after for one in final] == ended
+    durable = [one for one in heard if one.kind == "event"]
+    assert all(heard.index(final[0]) < heard.index(one) for one in durable)
 
 
 async def test_what_comes_to_nothing_is_retracted_and_never_stored(
