@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "app.cli.serve:serve",
     "trainer": "app.cli.trainer:trainer",
     "simulate": "app.cli.simulate:simulate",
+    "mqtt": "app.cli.mqtt:mqtt",
     "import": "app.cli.history:import_",
     "profiles": "app.cli.profiles:profiles",
     "devices": "app.cli.devices:devices",

@@ -220,6 +220,10 @@ class DeviceStream:
         """Wait until everything that was sent is durable."""
         await self._until(lambda: self._buffer.empty)
 
+    async def durable(self, seq: int) -> None:
+        """Wait until reading `seq`, and everything before it, is durable."""
+        await self._until(lambda: self._buffer.acked >= seq)
+
     async def end(self) -> None:
         """End the stream: an open event is closed; wait until that is durable."""
         self._link.end()
