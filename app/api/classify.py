@@ -141,11 +141,11 @@ class Asked(Protocol):
     """What `predict` wants to know of a body."""
 
     @property
-    def features(self) -> list[list[float]] | None:
+    def features(self) -> Sequence[Sequence[float] | Float32Array] | None:
         """Feature vectors, or None."""
 
     @property
-    def windows(self) -> Sequence[Window] | None:
+    def windows(self) -> Sequence[Window | Float32Array] | None:
         """Windows, or None."""
 
     @property
@@ -184,7 +184,7 @@ def _each(rolls: int | list[int], n: int) -> Sequence[int]:
     return rolls if isinstance(rolls, list) else [rolls] * n
 
 
-def _array(rows: Sequence[object], dimensions: int) -> Float32Array:
+def _array(rows: Sequence[object] | Float32Array, dimensions: int) -> Float32Array:
     """Make an array of what was sent: float64 rounded once to float32."""
     try:
         with np.errstate(over="ignore"):

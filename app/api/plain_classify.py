@@ -7,13 +7,16 @@ is wrong with a request, is left to the route, which is given the same body.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.classify import INLINE_ROWS, predict
 from app.api.state import State
-from app.domain import Prediction
+from app.domain import Float32Array, Prediction
 from app.errors import OnsetError
+from app.wire import quick
 from app.wire.frames import FAULTS
 
 PATH = "/classify"
@@ -22,18 +25,28 @@ MOST_BYTES = 256 * 1024
 _JSON = b"application/json"
 
 
-class _Asked(msgspec.Struct, forbid_unknown_fields=True):
-    """What the route's body is, as far as it is usual."""
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """What the route's body is, as far as it is usual; its numbers are not read yet."""
 
     profile: str
-    features: list[list[float]] | None = None
-    windows: list[list[list[float]]] | None = None
+    features: msgspec.Raw | None = None
+    windows: msgspec.Raw | None = None
     pre_roll: int | None = None
     post_roll: int | None = None
 
 
-_read = msgspec.json.Decoder(_Asked).decode
+class _Asked(NamedTuple):
+    """What `predict` wants to know."""
+
+    features: list[Float32Array] | None
+    windows: list[Float32Array] | None
+    pre_roll: int | None
+    post_roll: int | None
+
+
+_read = msgspec.json.Decoder(_Body).decode
 _write = msgspec.json.Encoder().encode
+_windows = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 async def answer(
@@ -80,23 +93,46 @@ def _is_plain(headers: list[tuple[bytes, bytes]]) -> bool:
 def _said(state: State, body: bytes) -> bytes | None:
     """Return the answer; None: the route must look at it."""
     try:
-        asked = _read(body)
+        sent = _read(body)
+        vectors, windows = _vectors(sent.features), _arrays(sent.windows)
     except FAULTS:
         return None
-    rows = asked.windows if asked.features is None else asked.features
-    both = asked.windows is not None and asked.features is not None
+    rows = windows if vectors is None else vectors
+    both = vectors is not None and windows is not None
     if both or not rows or len(rows) > INLINE_ROWS:
         return None
-    if min(asked.pre_roll or 0, asked.post_roll or 0) < 0:
+    if min(sent.pre_roll or 0, sent.post_roll or 0) < 0:
         return None
-    model = state.champions.model(asked.profile)
+    model = state.champions.model(sent.profile)
     if model is None:
         return None
     try:
+        asked = _Asked(vectors, windows, sent.pre_roll, sent.post_roll)
         said = predict(model, asked)
     except OnsetError:
         return None
     return _write({"predictions": [_shown(one) for one in said]})
+
+
+def _vectors(sent: msgspec.Raw | None) -> list[Float32Array] | None:
+    """Read feature vectors; [] where the route must look at them."""
+    if sent is None:
+        return None
+    table = quick.rows(bytes(sent))
+    return [] if table is None else list(table)
+
+
+def _arrays(sent: msgspec.Raw | None) -> list[Float32Array] | None:
+    """Read windows; [] where the route must look at them."""
+    if sent is None:
+        return None
+    windows: list[Float32Array] = []
+    for one in _windows(sent)[: INLINE_ROWS + 1]:
+        window = quick.rows(bytes(one))
+        if window is None:
+            return []
+        windows.append(window)
+    return windows
 
 
 def _shown(said: Prediction) -> dict[str, object]:
