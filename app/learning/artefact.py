@@ -38,13 +38,13 @@ def digest(graph: bytes) -> str:
 
 def inspect(
     graph: bytes, *, sha256: str, n_features: int, n_classes: int
-) -> dict[str, NDArray[Any]]:
+) -> onnx.GraphProto:
     """Refuse whatever our exporter cannot have written for this card.
 
     Returns
     -------
-    dict of name to array
-        What travels in the file beside the graph: the arrays of a `Space`, or none.
+    GraphProto
+        What the file holds.
 
     Raises
     ------
@@ -79,10 +79,21 @@ def inspect(
         raise ArtefactError("sparse constants are not served")
     _require_shape(model.graph.input, INPUT, n_features)
     _require_shape(model.graph.output, OUTPUT, n_classes)
+    return model.graph
+
+
+def carried(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
+    """Return by name what travels beside a graph: the arrays of a `Space`, or none.
+
+    Raises
+    ------
+    ArtefactError
+        If an array is not readable.
+    """
     try:
         return {
             constant.name: numpy_helper.to_array(constant)
-            for constant in model.graph.initializer
+            for constant in graph.initializer
             if constant.name.startswith(PREFIX)
         }
     except Exception as error:  # whatever is wrong with an array, it is not ours

@@ -165,7 +165,7 @@ def proxy(estimator: str, seed: int) -> Judge:
     def judge(rows: Dataset, asked: Dataset) -> float:
         modes = find_modes(rows, spec.modes)
         with threadpool_limits(1):
-            fitted = make(spec, seed, weigh(rows, modes))
+            fitted = make(spec, seed, weigh(rows, modes), modes)
             table, target = rows.table(spec.feature_set), modes.numbers(rows)
             weights = np.array(rows.weights or [1.0] * len(rows))
             try:

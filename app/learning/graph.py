@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
+from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from app.domain import FloatArray
 from app.errors import ArtefactError
 from app.learning.calibration import LEAST
+from app.learning.columns import Columns
 from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
 from app.learning.svm import SoftSvm
@@ -89,17 +90,27 @@ class Graph:
         return bytes(model.SerializeToString(deterministic=True))
 
 
-def append(graph: Graph, fitted: Any) -> str:
-    """Add an estimator; return the name of its class probabilities, in double."""
-    if isinstance(fitted, VotingClassifier | Average):
-        parts = [append(graph, member) for member in fitted.estimators_]
-        total = graph.node("Sum", *parts)
-        return graph.node("Mul", total, graph.constant(np.array([1.0 / len(parts)])))
+def append(graph: Graph, fitted: Any, x: str = INPUT) -> str:
+    """Add an estimator of rows `x`; name its class probabilities, in double."""
+    if isinstance(fitted, Columns):
+        chosen = graph.constant(fitted.columns.astype(np.int64))
+        x = graph.node("ArrayFeatureExtractor", x, chosen, domain="ai.onnx.ml")
+        return append(graph, fitted.fitted, x)
+    if isinstance(fitted, Average):
+        return graph.node(
+            "Sum",
+            *(
+                graph.node("Mul", append(graph, member, x), graph.constant(share))
+                for member, share in zip(
+                    fitted.estimators_, np.array(fitted.shares), strict=True
+                )
+            ),
+        )
     if isinstance(fitted, Pipeline):
-        return _append_linear(graph, fitted)
+        return _append_linear(graph, fitted, x)
     if isinstance(fitted, ExtraTreesClassifier):
-        return _append_forest(graph, fitted)
-    return _append_converted(graph, fitted)
+        return _append_forest(graph, fitted, x)
+    return _append_converted(graph, fitted, x)
 
 
 def sharpen(graph: Graph, said: str, sharpness: float) -> str:
@@ -111,10 +122,10 @@ def sharpen(graph: Graph, said: str, sharpness: float) -> str:
     return graph.node("Softmax", x, axis=1)
 
 
-def _append_linear(graph: Graph, fitted: Pipeline) -> str:
+def _append_linear(graph: Graph, fitted: Pipeline, x: str) -> str:
     scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
     if isinstance(linear, SoftSvm):
-        return _append_svm(graph, _standardised(graph, scale), linear)
+        return _append_svm(graph, _standardised(graph, scale, x), linear)
     kinds = (LogisticRegression, LinearDiscriminantAnalysis, SGDClassifier, SoftRidge)
     if not isinstance(linear, kinds):
         raise ArtefactError(f"{type(linear).__name__} cannot be exported")
@@ -124,7 +135,7 @@ def _append_linear(graph: Graph, fitted: Pipeline) -> str:
         zero = -1.0 if squash else 0.0
         coef = np.concatenate((zero * coef, coef))
         intercept = np.concatenate((zero * intercept, intercept))
-    x = _standardised(graph, scale)
+    x = _standardised(graph, scale, x)
     x = graph.node("MatMul", x, graph.constant(np.ascontiguousarray(coef.T)))
     x = graph.node("Add", x, graph.constant(intercept))
     if squash:
@@ -140,8 +151,8 @@ def _append_linear(graph: Graph, fitted: Pipeline) -> str:
     return graph.node("MatMul", x, graph.constant(classes))
 
 
-def _standardised(graph: Graph, scale: StandardScaler) -> str:
-    x = graph.node("Cast", INPUT, to=TensorProto.DOUBLE)
+def _standardised(graph: Graph, scale: StandardScaler, x: str) -> str:
+    x = graph.node("Cast", x, to=TensorProto.DOUBLE)
     x = graph.node("Sub", x, graph.constant(scale.mean_))
     x = graph.node("Div", x, graph.constant(scale.scale_))
     limits = [graph.constant(np.array(v)) for v in (-CLIP, CLIP)]
@@ -166,7 +177,7 @@ def _append_svm(graph: Graph, x: str, fitted: SoftSvm) -> str:
     return graph.node("MatMul", said, graph.constant(classes))
 
 
-def _append_forest(graph: Graph, fitted: ExtraTreesClassifier) -> str:
+def _append_forest(graph: Graph, fitted: ExtraTreesClassifier, x: str) -> str:
     classes = graph.modes.matrix()[fitted.classes_.astype(int)]
     columns: dict[str, list[NDArray[Any]]] = {}
 
@@ -193,7 +204,7 @@ def _append_forest(graph: Graph, fitted: ExtraTreesClassifier) -> str:
         put("target_weights", weights[at, label] / len(fitted.estimators_))
     said = graph.node(
         "TreeEnsembleRegressor",
-        INPUT,
+        x,
         domain="ai.onnx.ml",
         n_targets=len(graph.modes.classes),
         aggregate_function="SUM",
@@ -211,7 +222,7 @@ def _at_most(threshold: FloatArray) -> NDArray[np.float32]:
     return np.where(above, lower, rounded).astype(np.float32)
 
 
-def _append_converted(graph: Graph, fitted: Any) -> str:
+def _append_converted(graph: Graph, fitted: Any, x: str) -> str:
     """Take over what skl2onnx makes of an estimator over float32 rows."""
     sample = np.zeros((1, fitted.n_features_in_), dtype=np.float32)
     try:
@@ -229,7 +240,7 @@ def _append_converted(graph: Graph, fitted: Any) -> str:
         name = type(fitted).__name__
         raise ArtefactError(f"{name} cannot be exported to ONNX: {error}") from error
     inside = f"part{len(graph.nodes)}_"
-    names = {model.graph.input[0].name: INPUT, "": ""}
+    names = {model.graph.input[0].name: x, "": ""}
     for constant in model.graph.initializer:
         names[constant.name] = inside + constant.name
         constant.name = names[constant.name]

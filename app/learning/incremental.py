@@ -2,12 +2,14 @@
 
 ``sgd`` remembers: beside the new rows go replayed old ones, so that no class and no
 device is forgotten.  ``adaptive`` follows: its linear part takes few steps, beside the
-newest rows only, and half of its answer is a forest of the newest rows.
+newest rows only, and half of its answer is a forest of the newest rows.  Where every
+event is one reading it looks at the values alone (`columns`).
 """
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import joblib
@@ -17,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from app.errors import ArtefactError
 from app.learning.catalogue import EstimatorSpec, incremental_spec
+from app.learning.columns import Columns, single_readings
 from app.learning.dataset import Dataset
 from app.learning.estimators import (
     MAX_MODES,
@@ -69,14 +72,20 @@ def train_incremental(
         If the parent's state is not readable.
     """
     spec = incremental_spec(estimator, online=online)
+    follows = spec.name == "adaptive"
     require_classes(rows)
-    modes = find_modes(rows, spec.modes)
+    modes, width = find_modes(rows, spec.modes), rows.features.shape[1]
     with threadpool_limits(1):
         parent = _read(parent_state) if parent_state is not None else None
-        why = _why_restart(parent, spec, rows, modes)
+        single = single_readings(rows) if follows else None
+        why = _why_restart(parent, spec, rows, modes, single)
+        if parent is not None and not why:
+            single = parent["columns"]
+        if single is not None:
+            rows = replace(rows, features=rows.features[:, single])
         if parent is None or why:
             progress(f"fitting {spec.name} to {len(rows)} rows", 0.3)
-            fitted = make(spec, seed, weigh(rows, modes))
+            fitted = make(spec, seed, weigh(rows, modes), modes)
             new = np.arange(len(rows))
             epochs = max(NEW_EPOCHS, min(EPOCHS, STEPS // len(rows)))
         else:
@@ -88,16 +97,17 @@ def train_incremental(
             )
             progress(f"{spec.name} goes on with {len(new)} new rows", 0.3)
             epochs = NEW_EPOCHS
-        follows = spec.name == "adaptive"
         if follows:
             fitted.named_steps["linear"].eta0 = FOLLOW_STEP / rows.features.shape[1]
             fitted.named_steps["scale"].fit(rows.features[-SCALED:].astype(np.float64))
             epochs = FOLLOW_EPOCHS if parent is not None and not why else epochs
         first = parent is None or bool(why)
         _advance(fitted, rows, new, modes, seed, epochs, first=first, follows=follows)
-        state = _write(spec, fitted, modes, rows)
+        state = _write(spec, fitted, modes, rows, single, width)
         if follows:
             fitted = _with_trees(fitted, rows, modes, seed)
+        if single is not None:
+            fitted = Columns(single, fitted)
     return Trained(spec.name, fitted, modes, seed, len(rows), {}, state, why)
 
 
@@ -111,7 +121,11 @@ def _with_trees(linear: Any, rows: Dataset, modes: Modes, seed: int) -> Average:
 
 
 def _why_restart(
-    parent: dict[str, Any] | None, spec: EstimatorSpec, rows: Dataset, modes: Modes
+    parent: dict[str, Any] | None,
+    spec: EstimatorSpec,
+    rows: Dataset,
+    modes: Modes,
+    single: NDArray[np.int64] | None,
 ) -> str:
     if parent is None:
         return "no parent to go on from"
@@ -119,6 +133,8 @@ def _why_restart(
         return f"the parent is {parent['name']}, not {spec.name}"
     if parent["width"] != rows.features.shape[1]:
         return "the feature set changed"
+    if parent["columns"] is not None and single is None:
+        return "events are no longer one reading each"
     total = len(_grown(parent["modes"], modes).names)
     if len(parent["modes"].names) < min(3, total) or total > MAX_MODES:
         return f"new classes or devices: {total} modes cannot be grown into"
@@ -191,7 +207,14 @@ def _advance(
         first = False
 
 
-def _write(spec: EstimatorSpec, fitted: Any, modes: Modes, rows: Dataset) -> bytes:
+def _write(
+    spec: EstimatorSpec,
+    fitted: Any,
+    modes: Modes,
+    rows: Dataset,
+    columns: NDArray[np.int64] | None,
+    width: int,
+) -> bytes:
     out = io.BytesIO()
     seen = {e.hex: y for e, y in zip(rows.events, rows.labels, strict=True)}
     joblib.dump(
@@ -201,7 +224,8 @@ def _write(spec: EstimatorSpec, fitted: Any, modes: Modes, rows: Dataset) -> byt
             "fitted": fitted,
             "modes": modes,
             "seen": seen,
-            "width": rows.features.shape[1],
+            "width": width,
+            "columns": columns,
         },
         out,
     )
@@ -214,6 +238,7 @@ def _read(state: bytes) -> dict[str, Any]:
         parent = joblib.load(io.BytesIO(state))
         if parent["version"] != STATE_VERSION:
             raise ArtefactError(f"training state of version {parent['version']}")
+        parent.setdefault("columns", None)  # of states that are older than this
     except ArtefactError:
         raise
     except Exception as error:

@@ -18,10 +18,12 @@ import onnxruntime
 from app import features
 from app.domain import Float32Array, FloatArray, Prediction
 from app.errors import ArtefactError, InvalidReadings
-from app.learning.artefact import INPUT, OUTPUT, inspect, open_session
+from app.learning.artefact import INPUT, OUTPUT, carried, inspect, open_session
 from app.learning.card import ModelCard, SelfTest
 from app.learning.least import falls_short
+from app.learning.onerow import OneRow
 from app.learning.space import Space
+from app.learning.unpack import read
 
 __all__ = ["Model", "ModelCard", "SelfTest", "classify"]
 
@@ -41,6 +43,8 @@ class Model:
     session : onnxruntime.InferenceSession
     space : Space or None
         Where rows lie among what was learnt.
+    quick : OneRow or None
+        The graph as compiled loops, where it is of a kind that has them.
     """
 
     version: int
@@ -48,6 +52,7 @@ class Model:
     n_features: int
     session: onnxruntime.InferenceSession
     space: Space | None = None
+    quick: OneRow | None = None
 
     @classmethod
     def load(cls, onnx: bytes, card: ModelCard, version: int = 0) -> Model:
@@ -76,12 +81,13 @@ class Model:
         if not 0.0 <= card.unknown_below <= 1.0:
             raise ArtefactError(f"unknown_below={card.unknown_below} must be in [0, 1]")
         n_features = features.width(len(card.channels), card.feature_set)
-        arrays = inspect(
+        graph = inspect(
             onnx,
             sha256=card.graph_sha256,
             n_features=n_features,
             n_classes=len(card.classes),
         )
+        arrays = carried(graph)
         space = Space.of(arrays, n_features) if arrays else None
         n_distances = 0 if space is None else space.n_distances
         if card.rule is not None and card.rule.n_distances != n_distances:
@@ -89,7 +95,8 @@ class Model:
                 f"the card has a rule for {card.rule.n_distances} distances, the file "
                 f"{f'gives {n_distances}' if n_distances else 'no space'}"
             )
-        model = cls(version, card, n_features, open_session(onnx), space)
+        quick = read(graph, n_features, len(card.classes))
+        model = cls(version, card, n_features, open_session(onnx), space, quick)
         model._test()
         return model
 
@@ -188,11 +195,15 @@ class Model:
             raise InvalidReadings(
                 f"features of shape {row.shape} must be ({self.n_features},)"
             )
-        feed = {INPUT: np.ascontiguousarray(row[None], dtype=np.float32)}
-        try:
-            out: Any = self.session.run([OUTPUT], feed)[0][0]
-        except Exception as error:  # whatever the runtime raises, the graph is bad
-            raise ArtefactError(f"the graph cannot be run: {error}") from error
+        plain = np.ascontiguousarray(row, dtype=np.float32)
+        out: Any
+        if self.quick is not None:
+            out = self.quick.probabilities(plain)
+        else:
+            try:
+                out = self.session.run([OUTPUT], {INPUT: plain[None]})[0][0]
+            except Exception as error:  # whatever the runtime raises, the graph is bad
+                raise ArtefactError(f"the graph cannot be run: {error}") from error
         if not abs(float(out.sum()) - 1.0) < 1e-3:  # nor if it is not finite
             raise ArtefactError(f"the graph answers {out.tolist()}: no probabilities")
         said: Float32Array = out

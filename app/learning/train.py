@@ -198,7 +198,7 @@ def require_classes(rows: Dataset) -> None:
 
 
 def _fit(spec: EstimatorSpec, rows: Dataset, modes: Modes, seed: int) -> Any:
-    estimator = make(spec, seed, weigh(rows, modes))
+    estimator = make(spec, seed, weigh(rows, modes), modes)
     table, target = rows.table(spec.feature_set), modes.numbers(rows)
     try:
         with warnings.catch_warnings():

@@ -140,6 +140,26 @@ def test_online_auto_is_adaptive_and_its_graph_is_its_equal(profile, rows_of, qu
     assert np.allclose(said.sum(axis=1), 1.0)
 
 
+def test_adaptive_looks_at_the_values_alone_where_events_are_one_reading(
+    profile, rows_of, quiet
+):
+    def single(rows):
+        return [replace(r, window=r.window[:1], pre_roll=0, post_roll=0) for r in rows]
+
+    rows = build(profile, single(rows_of(60)))
+    first = train_incremental(None, rows, "adaptive", seed=1, progress=quiet)
+    table = rows.features.copy()
+    table[:, [i for i in range(table.shape[1]) if i not in first.fitted.columns]] = 7.0
+    assert (first.probabilities(table) == first.probabilities(rows.features)).all()
+    Model.load(*export(first, profile, rows))  # refuses what differs by 1e-5
+    more = build(profile, single(rows_of(80)))
+    child = train_incremental(first.state, more, "adaptive", seed=1, progress=quiet)
+    assert child.restarted == ""
+    longer = build(profile, single(rows_of(60)) + rows_of(20, first=60))
+    child = train_incremental(first.state, longer, "adaptive", seed=1, progress=quiet)
+    assert "one reading" in child.restarted
+
+
 @pytest.mark.parametrize("name", ["sgd", "adaptive"])
 def test_a_class_that_comes_no_more_is_still_known(profile, rows_of, quiet, name):
     """Online looks at the newest rows only: a class may leave them."""
