@@ -187,8 +187,11 @@ def _each(rolls: int | list[int], n: int) -> Sequence[int]:
 def _array(rows: Sequence[object] | Float32Array, dimensions: int) -> Float32Array:
     """Make an array of what was sent: float64 rounded once to float32."""
     try:
-        with np.errstate(over="ignore"):
-            made = np.array(rows, dtype=np.float32)
+        if isinstance(rows, np.ndarray):
+            made = rows
+        else:
+            with np.errstate(over="ignore"):
+                made = np.array(rows, dtype=np.float32)
     except ValueError as error:
         raise InvalidReadings("every reading must have every channel") from error
     if made.ndim != dimensions or not np.isfinite(made).all():

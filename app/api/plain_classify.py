@@ -23,14 +23,15 @@ PATH = "/classify"
 MOST_BYTES = 256 * 1024
 """More is no usual question: the route would read it once more."""
 _JSON = b"application/json"
+_NULL = b"null"
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     """What the route's body is, as far as it is usual; its numbers are not read yet."""
 
     profile: str
-    features: msgspec.Raw | None = None
-    windows: msgspec.Raw | None = None
+    features: msgspec.Raw = msgspec.Raw(_NULL)
+    windows: msgspec.Raw = msgspec.Raw(_NULL)
     pre_roll: int | None = None
     post_roll: int | None = None
 
@@ -114,17 +115,18 @@ def _said(state: State, body: bytes) -> bytes | None:
     return _write({"predictions": [_shown(one) for one in said]})
 
 
-def _vectors(sent: msgspec.Raw | None) -> list[Float32Array] | None:
+def _vectors(sent: msgspec.Raw) -> list[Float32Array] | None:
     """Read feature vectors; [] where the route must look at them."""
-    if sent is None:
+    text = bytes(sent)
+    if text == _NULL:
         return None
-    table = quick.rows(bytes(sent))
+    table = quick.rows(text)
     return [] if table is None else list(table)
 
 
-def _arrays(sent: msgspec.Raw | None) -> list[Float32Array] | None:
+def _arrays(sent: msgspec.Raw) -> list[Float32Array] | None:
     """Read windows; [] where the route must look at them."""
-    if sent is None:
+    if bytes(sent) == _NULL:
         return None
     windows: list[Float32Array] = []
     for one in _windows(sent)[: INLINE_ROWS + 1]:

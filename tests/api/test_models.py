@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.api import classify as routes
+from app.api import plain_classify
 from app.api.state import State
-from app.learning import classify
+from app.domain import Prediction
+from app.learning import Model, classify
 from tests.api.caller import Caller, require_problem
 from tests.service.scene import add_version, tiny_model, window
 
@@ -324,14 +327,26 @@ async def test_a_device_may_have_a_model_of_its_own(
     ],
 )
 async def test_the_quick_way_answers_as_the_route_does(
-    admin: Caller, version: int, more: dict[str, object]
+    admin: Caller,
+    version: int,
+    more: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked = []
+
+    def watched(model: Model, body: routes.Asked) -> list[Prediction]:
+        asked.append(body)
+        return plain_classify.predict(model, body)
+
+    monkeypatch.setattr(routes, "predict", watched)  # what the route asks
     body = json.dumps({"profile": "arm"} | more)
     quick, route = [
         await admin("POST", "/classify", content=body, headers={"Content-Type": kind})
         for kind in ("application/json", "application/json; charset=utf-8")
     ]
     assert quick.status_code == route.status_code
+    if quick.status_code == 200:
+        assert len(asked) == 1  # the quick way did without
     for answer in (quick, route):
         answer.headers.pop("ratelimit", None)
         answer.headers.pop("content-length", None)
