@@ -18,7 +18,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import Pipeline
@@ -28,6 +27,7 @@ from app.domain import FloatArray
 from app.errors import ArtefactError
 from app.learning.calibration import LEAST
 from app.learning.columns import Columns
+from app.learning.discriminant import SoftDiscriminant
 from app.learning.estimators import CLIP, Average, Modes
 from app.learning.ridge import SoftRidge
 from app.learning.svm import SoftSvm
@@ -126,7 +126,7 @@ def _append_linear(graph: Graph, fitted: Pipeline, x: str) -> str:
     scale, linear = fitted.named_steps["scale"], fitted.named_steps["linear"]
     if isinstance(linear, SoftSvm):
         return _append_svm(graph, _standardised(graph, scale, x), linear)
-    kinds = (LogisticRegression, LinearDiscriminantAnalysis, SGDClassifier, SoftRidge)
+    kinds = (LogisticRegression, SGDClassifier, SoftDiscriminant, SoftRidge)
     if not isinstance(linear, kinds):
         raise ArtefactError(f"{type(linear).__name__} cannot be exported")
     coef, intercept = linear.coef_, linear.intercept_

@@ -160,7 +160,7 @@ def test_an_estimator_that_cannot_be_fitted_is_passed_over(dataset, quiet, monke
     def fails(*_: object) -> None:
         raise np.linalg.LinAlgError("SVD did not converge")
 
-    monkeypatch.setattr("app.learning.estimators.LinearDiscriminantAnalysis.fit", fails)
+    monkeypatch.setattr("app.learning.estimators.SoftDiscriminant.fit", fails)
     got = train_full(dataset, "auto", seed=1, progress=quiet)
     assert "lda" not in got.search
     assert got.name in got.search
