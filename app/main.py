@@ -22,6 +22,7 @@ from app.api.receipt import Door
 from app.api.shapes import event_answer
 from app.api.sockets import Patience, Sockets
 from app.api.state import State
+from app.learning import onerow
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key
 from app.service.background import Background
@@ -158,6 +159,7 @@ async def _patiently(work: Callable[[], Awaitable[object]]) -> None:
 def _warm() -> None:
     features.extract(np.zeros((8, 1), np.float32), 50.0)
     detection.warm()
+    onerow.warm()
 
 
 def _build(
