@@ -23,7 +23,7 @@ from app.api.fields import (
 from app.api.state import State, current
 from app.service import foreign
 from app.service.foreign import ForeignModel
-from app.store import models
+from app.store import models, windows
 from app.store.models import ModelVersion
 
 router = APIRouter(prefix="/models", tags=["Models"])
@@ -57,15 +57,17 @@ class ModelAnswer(Answer):
 
 
 class ModelDetail(ModelAnswer):
-    """A version with the list of what it was trained on."""
+    """A version with the list of what it was trained on, and how much is gone."""
 
     manifest: Any
     code_version: str
     seed: int
     trained_through: Time | None
+    examples: int
+    examples_gone: int
 
     @classmethod
-    def of(cls, row: ModelVersion) -> ModelDetail:
+    def of(cls, row: ModelVersion, examples: int = 0, gone: int = 0) -> ModelDetail:
         """Make the answer."""
         return cls(
             **_shown(row),
@@ -73,6 +75,8 @@ class ModelDetail(ModelAnswer):
             code_version=row.code_version,
             seed=row.seed,
             trained_through=row.trained_through,
+            examples=examples,
+            examples_gone=gone,
         )
 
 
@@ -115,9 +119,16 @@ async def list_models(
 async def get_model(
     version: VersionPath, state: Annotated[State, Depends(current)]
 ) -> ModelDetail:
-    """One model version with its manifest and report."""
+    """One model version with its manifest and report.
+
+    `examples` are the events that it was trained on and judged by; `examples_gone` of
+    them are no longer stored, so that it cannot be trained again as it was.
+    """
     async with state.engine.begin() as conn:
-        return ModelDetail.of(await models.get(conn, version))
+        row = await models.get(conn, version)
+        listed = models.listed(row)
+        there = await windows.present(conn, windows.Stream(row.profile), listed)
+    return ModelDetail.of(row, len(listed), len(listed) - len(there))
 
 
 @router.post(

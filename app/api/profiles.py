@@ -28,6 +28,7 @@ from app.domain import (
     Channel,
     DetectorVersion,
     Profile,
+    RetentionPolicy,
     RetrainPolicy,
 )
 from app.learning import AUTO, ESTIMATORS, kinds
@@ -107,6 +108,28 @@ class RetrainBody(Body):
     )
 
 
+Days = Annotated[float, Field(gt=0, le=36_500)]
+
+
+class RetentionBody(Body):
+    """How long what is stored is kept, from when it was stored; null: for ever."""
+
+    recordings_days: Days | None = Field(
+        default=None,
+        description="Raw readings; where they are recorded, no longer than events.",
+    )
+    events_days: Days | None = Field(default=None, description="Without a label.")
+    labelled_days: Days | None = Field(default=None, description="With one.")
+    labels: Annotated[dict[Text64, Days | None], Field(max_length=1000)] = Field(
+        default={},
+        description="By class, instead: the label, or else what was answered first.",
+    )
+    reservoir: Annotated[int, Field(ge=0, le=10**6)] = Field(
+        default=100,
+        description="Labelled events of each device and class that stay anyway.",
+    )
+
+
 class ProfileBody(Body):
     """A profile; only channels and rate_hz are required."""
 
@@ -121,6 +144,7 @@ class ProfileBody(Body):
     max_gap_seconds: Annotated[float, Field(gt=0, le=10**6)] | None = None
     record: bool = False
     retrain: RetrainBody = RetrainBody()
+    retention: RetentionBody = RetentionBody()
 
     model_config = example(
         {
@@ -141,6 +165,7 @@ class ProfileBody(Body):
             max_gap_seconds=self.max_gap_seconds,
             record=self.record,
             retrain=RetrainPolicy(**self.retrain.model_dump()),
+            retention=RetentionPolicy(**self.retention.model_dump()),
         )
 
 
@@ -155,6 +180,7 @@ class ProfileAnswer(Answer):
     max_gap_seconds: float | None
     record: bool
     retrain: dict[str, Any]
+    retention: dict[str, Any]
     detector: dict[str, Any]
     detector_version: int
 

@@ -48,6 +48,8 @@ class ModelDetail(Model):
     code_version: str
     seed: int
     trained_through: str | None
+    examples: int
+    examples_gone: int
 
 
 class Serving(TypedDict):

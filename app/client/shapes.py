@@ -160,6 +160,7 @@ class Profile(TypedDict):
     max_gap_seconds: float | None
     record: bool
     retrain: dict[str, Any]
+    retention: dict[str, Any]
     detector: dict[str, Any]
     detector_version: int
 

@@ -22,6 +22,7 @@ from app.domain.profile import (
     Profile,
     RetrainPolicy,
 )
+from app.domain.retention import RetentionPolicy
 from app.domain.stream import (
     EVENT_NAMESPACE,
     Event,
@@ -58,6 +59,7 @@ __all__ = [
     "PredictionLog",
     "Profile",
     "Readings",
+    "RetentionPolicy",
     "Retraction",
     "RetrainPolicy",
     "Role",

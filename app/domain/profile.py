@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.arrays import Json
+from app.domain.retention import RetentionPolicy
 from app.errors import InvalidProfile
 
 MAX_CHANNELS = 256
@@ -97,6 +98,9 @@ class Profile:
     record : bool
         Keep every raw reading, not only those of events.
     retrain : RetrainPolicy
+    retention : RetentionPolicy
+        While it records, no recording may outlive its events: a verification would
+        find them again, and miss them.
     """
 
     name: str
@@ -107,6 +111,7 @@ class Profile:
     max_gap_seconds: float | None = None
     record: bool = False
     retrain: RetrainPolicy = field(default_factory=RetrainPolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
     def __post_init__(self) -> None:
         names = [c.name for c in self.channels]
@@ -119,6 +124,12 @@ class Profile:
         if not 0 < self.rate_hz <= MAX_RATE_HZ:
             raise InvalidProfile(
                 f"rate_hz={self.rate_hz} must be above 0 and at most {MAX_RATE_HZ:g}"
+            )
+        raw, first = self.retention.recordings_days, self.retention.shortest_days
+        if self.record and first is not None and (raw is None or raw > first):
+            raise InvalidProfile(
+                f"recordings_days={raw} must be at most {first:g}, after which the "
+                "first events are deleted: no recording may outlive its events"
             )
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -54,6 +55,7 @@ __all__ = [
     "get",
     "history",
     "list_",
+    "listed",
     "looks",
     "newest_state",
     "own",
@@ -209,6 +211,12 @@ async def newest_state(conn: AsyncConnection, profile: str) -> ModelVersion | No
         )
     ).one_or_none()
     return None if row is None else _version(row)
+
+
+def listed(row: ModelVersion) -> list[UUID]:
+    """Return the events that a version names; those of imported ones are unknown."""
+    parts = ("train", "holdout")
+    return [UUID(event) for part in parts for event, _ in row.manifest.get(part, ())]
 
 
 async def looks(conn: AsyncConnection, profile: str) -> int:

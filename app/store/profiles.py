@@ -12,7 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.detection import build, complete
 from app.detection.scores import digest, is_digest
-from app.domain import Channel, DetectorVersion, Json, Profile, RetrainPolicy
+from app.domain import (
+    Channel,
+    DetectorVersion,
+    Json,
+    Profile,
+    RetentionPolicy,
+    RetrainPolicy,
+)
 from app.errors import Conflict, InvalidDetector, NotFound
 from app.store import detectors as versions
 from app.store.tables import (
@@ -238,6 +245,7 @@ def _columns(profile: Profile) -> dict[str, Any]:
         "max_gap_seconds": profile.max_gap_seconds,
         "record": profile.record,
         "retrain": asdict(profile.retrain),
+        "retention": asdict(profile.retention),
     }
 
 
@@ -251,6 +259,7 @@ def _profile(row: Row[Any]) -> Profile:
         max_gap_seconds=row.max_gap_seconds,
         record=row.record,
         retrain=RetrainPolicy(**row.retrain),
+        retention=RetentionPolicy(**row.retention),
     )
 
 

@@ -90,6 +90,7 @@ profiles = Table(
     Column("max_gap_seconds", Double),
     Column("record", Boolean, nullable=False),
     Column("retrain", JSONB, nullable=False),
+    Column("retention", JSONB, nullable=False, server_default=text("'{}'")),
     Column(
         "detector_version",
         Integer,
@@ -272,6 +273,8 @@ recordings = Table(
     Column("times", LargeBinary, nullable=False),
     Column("device_times", Boolean, nullable=False),
     Column("kept", Boolean, nullable=False),
+    since(),
+    Index("ix_recordings_at", "at", postgresql_using="brin"),
     _of_stream(),
     CheckConstraint("next_seq > first_seq", name="next_seq"),
 )

@@ -82,7 +82,7 @@ async def look(
         row = await models.champion(conn, profile)
         if row is None:
             raise NotFound(f"profile {profile} has no model yet: label events")
-        listed = _listed(row)
+        listed = models.listed(row)
         # the champion does not answer for devices with a model of their own
         stream = windows.Stream(profile, device, shared=device is None)
         reference = "profile" if device is None else "device"
@@ -119,12 +119,6 @@ def thin(rows: Sequence[UUID], limit: int) -> list[UUID]:
     if len(rows) <= limit:
         return list(rows)
     return [rows[i] for i in np.linspace(0, len(rows) - 1, limit).round().astype(int)]
-
-
-def _listed(row: ModelVersion) -> list[UUID]:
-    """Return the events that a version names; those of imported ones are unknown."""
-    parts = ("train", "holdout")
-    return [UUID(event) for part in parts for event, _ in row.manifest.get(part, ())]
 
 
 def _compare(

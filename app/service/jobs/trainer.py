@@ -31,6 +31,7 @@ from app.service.jobs import (
     judge,
     judging,
     replay,
+    retention,
     training,
     verify,
     verifying,
@@ -67,6 +68,8 @@ class Pace:
         How often a job's progress is written.
     grace : float
         How long a job may go on after the process was asked to stop.
+    retention : float
+        How often what is too old is looked for.
     """
 
     cooldown: float = 5.0
@@ -75,6 +78,7 @@ class Pace:
     stalled: float = 10.0
     report: float = 0.3
     grace: float = 2.0
+    retention: float = 600.0
 
 
 class Worker:
@@ -212,6 +216,7 @@ async def run(
             background.start("shadows", lambda: _shadow(shadowing, pace))
             watch = DriftWatch(own, champions)
             background.start("drift", lambda: _watch(watch, policies, pace))
+            background.start("retention", lambda: _expire(own, pace))
             background.start("sweeper", lambda: _sweep(own, pace))
             background.start("worker", lambda: worker.run(database_url))
             await asyncio.Event().wait()  # until cancelled
@@ -231,6 +236,12 @@ async def _watch(watch: DriftWatch, policies: Policies, pace: Pace) -> None:
         if await watch.try_look():
             policies.wake()
         await asyncio.sleep(pace.poll)
+
+
+async def _expire(engine: AsyncEngine, pace: Pace) -> None:
+    while True:
+        await retention.try_look(engine)
+        await asyncio.sleep(pace.retention)
 
 
 async def _sweep(engine: AsyncEngine, pace: Pace) -> None:

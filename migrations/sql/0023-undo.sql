@@ -1,0 +1,2 @@
+ALTER TABLE recordings DROP COLUMN at;
+ALTER TABLE profiles DROP COLUMN retention;
