@@ -1,25 +1,31 @@
-"""The composition root: everything is built here, once, and handed to who needs it."""
+"""The composition root: everything is built here, once, and handed to who needs it.
+
+What devices need comes first; `behind` has the rest.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 
 import numpy as np
 import uvicorn
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from app import detection, features
-from app.api import application, devices_socket
+from app.api import devices_socket
 from app.api.devices_socket import DeviceSocket
+from app.api.front import Front
 from app.api.rate import Allowance
 from app.api.receipt import Door
-from app.api.shapes import event_answer
 from app.api.sockets import Patience, Sockets
 from app.api.state import State
 from app.learning import onerow
@@ -30,11 +36,9 @@ from app.service.champion import Champions
 from app.service.detectors import Detectors
 from app.service.keyring import KeyRing
 from app.service.metrics import Metrics
-from app.service.notify.alerts import Alerts
 from app.service.notify.feed import Feed
 from app.service.notify.hub import Hub, Message
 from app.service.notify.signals import Signals
-from app.service.notify.webhooks import Webhooks
 from app.service.streams.commit import GroupCommit, Pace
 from app.service.streams.fleet import Fleet
 from app.service.streams.ingest import Ingest
@@ -53,14 +57,14 @@ DRAIN_SECONDS = 7.0
 PATIENCE_SECONDS = 60.0
 """For a database that has gone since it was looked for."""
 
-WARM_AFTER_SECONDS = 1.0
-"""Devices that come back after a crash are served first."""
+BEHIND_SECONDS = 1.0
+"""Devices that come back after a crash are served first, unless others ask by REST."""
 
 
 class Server(uvicorn.Server):
     """uvicorn, but what devices sent is durable and acknowledged before they go."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: Front) -> None:
         super().__init__(config)
         self._app = app
 
@@ -102,7 +106,7 @@ def serve(settings: Settings, listener: socket.socket | None = None) -> bool:
     return server.started
 
 
-def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
+def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
     """Build the service; its parts come to life in the lifespan.
 
     Raises
@@ -113,9 +117,10 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
     if settings.database_url is None:
         raise ValueError("create_app needs settings.database_url")
     url = settings.database_url.get_secret_value()
+    background = Background()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # loads compiled code, or compiles it; the rest follows while others are served
         detection.warm(["energy"])
         quick.rows(b"[[0]]")
@@ -128,18 +133,35 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> FastAPI:
                 settings.data_dir,
             )
         )
-        later = threading.Timer(WARM_AFTER_SECONDS, _warm)
-        later.daemon = True
-        later.start()
-        async with Background() as background:
-            app.state.onset, app.state.sockets = _build(
+        async with background:
+            front.state.onset, front.state.sockets = _build(
                 settings, url, engine, background, metrics or Metrics()
             )
+            background.start("behind", behind)
             yield
-        later.cancel()
         await engine.dispose()
 
-    return application.create(lifespan)
+    async def build() -> ASGIApp:
+        state, sockets = front.state.onset, front.state.sockets
+        gc.disable()  # while modules are loaded there is nothing to collect
+        try:
+            parts = await asyncio.to_thread(import_module, "app.behind")
+            made: ASGIApp = await asyncio.to_thread(parts.rest, state, sockets)
+        finally:
+            gc.freeze()
+            gc.enable()
+        internal = settings.webhooks_allow_internal
+        parts.notify(background, state.engine, state.hub, allow_internal=internal)
+        return made
+
+    async def behind() -> None:
+        await asyncio.sleep(BEHIND_SECONDS)
+        await front.rest()
+        threading.Thread(target=_warm, daemon=True).start()  # ends when we do
+        await asyncio.Event().wait()
+
+    front = Front(lifespan, build)
+    return front
 
 
 async def _patiently(work: Callable[[], Awaitable[object]]) -> None:
@@ -233,14 +255,6 @@ def _build(
     background.start("champions", lambda: champions.run(url))
     background.start("detectors", lambda: detectors.run(url))
     background.start("feed", feed.run)
-    told = Webhooks(
-        engine,
-        hub,
-        lambda row: event_answer(row).model_dump(mode="json"),
-        allow_internal=settings.webhooks_allow_internal,
-    )
-    background.start("webhooks", told.run)
-    background.start("alerts", Alerts(engine, hub).run)
     background.start("gauges", lambda: metrics.models.run(engine))
     background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()

@@ -44,6 +44,7 @@ from app.api import (
     profiles,
     quarantine,
     readings,
+    refusals,
     replay,
     serving,
     shadow,
@@ -123,7 +124,7 @@ def create(lifespan: Lifespan | None = None) -> FastAPI:
             503: {"description": "The database is away", "content": _PROBLEM},
         },
     )
-    problems.install(app)
+    refusals.install(app)
     for router in routers():
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=pages.DASHBOARD), name="static")

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from fastapi import Request
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from app.api.rate import Allowance
 from app.api.tickets import Tickets

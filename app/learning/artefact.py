@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from app.errors import ArtefactError
+from app.learning.card import INPUT, OUTPUT
 from app.learning.space import PREFIX
 
 MAX_BYTES = 256 * 1024 * 1024
-INPUT, OUTPUT = "features", "probabilities"
 
 _ARITHMETIC = ("Add", "Cast", "Clip", "Concat", "Div", "Exp", "Identity", "Log")
 _PRODUCTS = ("MatMul", "Mul")

@@ -11,6 +11,9 @@ from app.errors import ArtefactError
 from app.learning.least import Least
 from app.learning.unknown import Rule
 
+INPUT, OUTPUT = "features", "probabilities"
+"""What a graph calls what it reads and what it answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:

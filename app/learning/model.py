@@ -9,25 +9,33 @@ depend on who asks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 
 from app import features
 from app.domain import Float32Array, FloatArray, Prediction
 from app.errors import ArtefactError, InvalidReadings
-from app.learning.artefact import INPUT, OUTPUT, carried, inspect, open_session
-from app.learning.card import ModelCard, SelfTest
+from app.learning.card import INPUT, OUTPUT, ModelCard, SelfTest
 from app.learning.least import falls_short
 from app.learning.onerow import OneRow
 from app.learning.space import Space
-from app.learning.unpack import read
 
 __all__ = ["Model", "ModelCard", "SelfTest", "classify"]
 
 SELF_TEST_TOLERANCE = 1e-4
+
+
+class Session(Protocol):
+    """A graph that is ready to run (onnxruntime's `InferenceSession`)."""
+
+    def run(
+        self, outputs: Sequence[str], feed: Mapping[str, Float32Array]
+    ) -> Sequence[Any]:
+        """Return the named outputs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +48,7 @@ class Model:
         0 for a challenger that has no number yet.
     card : ModelCard
     n_features : int
-    session : onnxruntime.InferenceSession
+    session : Session
     space : Space or None
         Where rows lie among what was learnt.
     quick : OneRow or None
@@ -50,7 +58,7 @@ class Model:
     version: int
     card: ModelCard
     n_features: int
-    session: onnxruntime.InferenceSession
+    session: Session
     space: Space | None = None
     quick: OneRow | None = None
 
@@ -81,13 +89,16 @@ class Model:
         if not 0.0 <= card.unknown_below <= 1.0:
             raise ArtefactError(f"unknown_below={card.unknown_below} must be in [0, 1]")
         n_features = features.width(len(card.channels), card.feature_set)
-        graph = inspect(
+        # Loaded with the first model: devices do not wait for it after a crash.
+        artefact = import_module("app.learning.artefact")
+        unpack = import_module("app.learning.unpack")
+        graph = artefact.inspect(
             onnx,
             sha256=card.graph_sha256,
             n_features=n_features,
             n_classes=len(card.classes),
         )
-        arrays = carried(graph)
+        arrays = artefact.carried(graph)
         space = Space.of(arrays, n_features) if arrays else None
         n_distances = 0 if space is None else space.n_distances
         if card.rule is not None and card.rule.n_distances != n_distances:
@@ -95,8 +106,10 @@ class Model:
                 f"the card has a rule for {card.rule.n_distances} distances, the file "
                 f"{f'gives {n_distances}' if n_distances else 'no space'}"
             )
-        quick = read(graph, n_features, len(card.classes))
-        model = cls(version, card, n_features, open_session(onnx), space, quick)
+        quick = unpack.read(graph, n_features, len(card.classes))
+        model = cls(
+            version, card, n_features, artefact.open_session(onnx), space, quick
+        )
         model._test()
         return model
 

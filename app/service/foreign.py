@@ -12,6 +12,7 @@ from app import __version__, features
 from app.domain import Profile
 from app.errors import ArtefactError
 from app.learning import artefact
+from app.learning.card import INPUT, OUTPUT
 from app.learning.model import Model, ModelCard, SelfTest
 from app.store import audit, models, profiles
 from app.store.artefacts import Artefacts
@@ -90,7 +91,7 @@ def _examine(graph: bytes, profile: Profile, said: ForeignModel) -> ModelCard:
     answers = []
     for row in rows:
         try:
-            out = session.run([artefact.OUTPUT], {artefact.INPUT: row[None]})
+            out = session.run([OUTPUT], {INPUT: row[None]})
         except Exception as error:  # whatever the runtime raises, the graph is bad
             raise ArtefactError("the graph cannot be run") from error
         answers.append(tuple(float(p) for p in np.ravel(out[0])))
