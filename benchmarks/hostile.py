@@ -263,7 +263,10 @@ async def measure(
             continue
         without = await alone()
         tally.waits.clear()
+        began = time.perf_counter()
         took = await besiege(where, kind, pairs, count)
+        # no shorter than without them, though they are closed at once
+        await asyncio.sleep(max(0.0, began + seconds - time.perf_counter()))
         beside = float(np.percentile(tally.waits, 99))
         change = beside / without - 1
         print(

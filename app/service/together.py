@@ -11,6 +11,9 @@ Answer = TypeVar("Answer")
 
 MOST = 500
 """Calls in one round: what a transaction does in about 50 ms."""
+A_TURN = 16
+"""Callers that go on in one turn of the loop: what each does with its answer must not
+hold everybody else up, and a storm of devices has hundreds."""
 
 
 class Together(Generic[Asked, Answer]):
@@ -65,7 +68,9 @@ class Together(Generic[Asked, Answer]):
             for _, future in batch:
                 future.cancel()
             raise
-        for (_, future), answer in zip(batch, said, strict=True):
+        for place, ((_, future), answer) in enumerate(zip(batch, said, strict=True)):
+            if place % A_TURN == A_TURN - 1:
+                await asyncio.sleep(0)
             if future.done():
                 continue
             if isinstance(answer, Exception):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.service.together import MOST, Together
+from app.service.together import A_TURN, MOST, Together
 
 
 async def test_what_comes_during_a_round_is_asked_in_the_next_one():
@@ -62,3 +62,17 @@ async def test_whoever_has_gone_is_not_asked_for():
         await call
     assert await together("here") == "here"
     assert seen == ["here"]
+
+
+async def test_few_go_on_in_one_turn_of_the_loop():
+    async def work(asked):
+        return asked
+
+    together = Together(work)
+    calls = [asyncio.create_task(together(n)) for n in range(3 * A_TURN)]
+    most = done = 0
+    while done < len(calls):
+        await asyncio.sleep(0)
+        before, done = done, sum(call.done() for call in calls)
+        most = max(most, done - before)
+    assert 0 < most <= A_TURN
