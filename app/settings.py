@@ -102,9 +102,9 @@ class Settings(BaseSettings):
     )
     messages_per_second: Annotated[int, Field(ge=10, le=10_000_000)] = Field(
         default=20_000,
-        description="Messages, pings too, that one device socket may send in a second; "
-        "beyond it it is closed 4429. What it may have unacknowledged slows an honest "
-        "device down long before.",
+        description="Messages that one device socket may send in a second, and 100 "
+        "pings; beyond it it is closed 4429. What it may have unacknowledged slows an "
+        "honest device down long before.",
     )
     requests_per_second: Annotated[float, Field(ge=1, le=1_000_000)] = Field(
         default=500.0,

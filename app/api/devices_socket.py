@@ -18,19 +18,15 @@ import time
 from typing import Any, Protocol
 
 import structlog
-from fastapi import FastAPI
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.applications import Starlette
 
 from app.api import upgrade
-from app.api.problems import problem_response, unavailable, unforeseen
+from app.api.rate import Tempo
 from app.api.receipt import FAST, LATE, Deadline
 from app.api.sockets import Sockets
 from app.api.state import State
-from app.errors import OnsetError
 from app.service.streams.connection import Connection
 from app.service.streams.fleet import Lane
-from app.store.engine import AWAY
 from app.wire import closes, websocket
 from app.wire.quick import CODECS, JSON
 from app.wire.session import Session
@@ -64,23 +60,23 @@ class DeviceSocket(asyncio.Protocol):
         "_blocked",
         "_closing",
         "_connection",
-        "_counted",
         "_deadline",
         "_early",
         "_flushing",
         "_heard",
         "_lane",
         "_loop",
+        "_messages",
         "_owner",
         "_patrol",
+        "_pings",
         "_reader",
         "_reading",
-        "_since",
         "_sockets",
         "_transport",
     )
 
-    def __init__(self, upgrading: Upgrading, app: FastAPI) -> None:
+    def __init__(self, upgrading: Upgrading, app: Starlette) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = upgrading.transport
         self._owner = upgrading.connections
@@ -90,8 +86,9 @@ class DeviceSocket(asyncio.Protocol):
         self._connection: Connection | None = None
         self._lane: Lane | None = None
         self._deadline = Deadline(self._sockets.patience.message, self._too_late)
-        self._heard = self._since = self._loop.time()
-        self._counted = 0
+        self._heard = self._loop.time()
+        self._messages = Tempo(self._sockets.per_second, self._loop.time)
+        self._pings = Tempo(self._sockets.pings_per_second, self._loop.time)
         self._patrol: asyncio.TimerHandle | None = None
         self._blocked = self._closing = self._flushing = False
         self._reading = True
@@ -102,32 +99,13 @@ class DeviceSocket(asyncio.Protocol):
             self._admit(scope, app.state.onset)
         )
 
-    # The upgrade.
-
     async def _admit(self, scope: dict[str, Any], state: State) -> None:
         try:
-            await self._answer(HTTPConnection(scope), state)
-        except OnsetError as error:
-            self._deny(problem_response(error))
-        except AWAY:
-            self._deny(unavailable())
-        except Exception:
-            log.exception("unforeseen", method="WS", path=scope["path"])
-            self._deny(unforeseen())
+            asked = await upgrade.admit(self._transport, scope, state, self._sockets)
+            if asked is not None:
+                self._open(asked)
         finally:
             self._admitting = None
-
-    async def _answer(self, asked: HTTPConnection, state: State) -> None:
-        said = await upgrade.answer(asked, state, self._sockets)
-        if isinstance(said, Response):
-            self._deny(said)
-        elif not self._transport.is_closing():
-            self._open(said)
-
-    def _deny(self, response: Response) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(upgrade.written(response))
-            self._transport.close()
 
     def _open(self, asked: upgrade.Accepted) -> None:
         self._transport.write(asked.head())
@@ -199,8 +177,8 @@ class DeviceSocket(asyncio.Protocol):
             self._lane = self._sockets.fleet.join(
                 connection.live, connection, intake, self
             )
-        self._counted += self._lane.counted()
-        self._lane.release(self._sockets.per_second - self._counted)
+        self._messages.count(self._lane.counted())
+        self._lane.release(self._messages.left)
         return self._lane.ready
 
     def _rejoin(self, reader: websocket.Reader) -> bool:
@@ -264,7 +242,8 @@ class DeviceSocket(asyncio.Protocol):
                     break
                 self._deadline.stop()  # whatever had begun is whole
                 if isinstance(received, websocket.Ping):
-                    if not (self._closing or self._too_fast(connection)):
+                    fast = self._too_fast(connection, self._pings, "pings")
+                    if not (fast or self._closing):
                         self._transport.write(websocket.pong(received.body))
                 elif isinstance(received, websocket.Closed):
                     self._farewell(received.code, "")
@@ -283,7 +262,7 @@ class DeviceSocket(asyncio.Protocol):
 
     def _hear(self, connection: Connection, message: str | bytes) -> None:
         self._heard = self._loop.time()
-        if self._too_fast(connection):
+        if self._too_fast(connection, self._messages, "messages"):
             return
         try:
             connection.receive(message, time.time())
@@ -340,7 +319,7 @@ class DeviceSocket(asyncio.Protocol):
         """Let nothing more come the direct way; count what did."""
         if self._lane is not None:
             self._lane.hold()
-            self._counted += self._lane.counted()
+            self._messages.count(self._lane.counted())
 
     def _watch(self) -> None:
         """Read, or not; expect the end of what has begun, or not."""
@@ -362,19 +341,15 @@ class DeviceSocket(asyncio.Protocol):
 
     # Who is too fast, and who is late.
 
-    def _too_fast(self, connection: Connection) -> bool:
-        """Count a message; close 4429 if so many did not even take a second."""
-        self._counted += 1
-        most = self._sockets.per_second
-        if self._counted <= most:
+    def _too_fast(self, connection: Connection, tempo: Tempo, what: str) -> bool:
+        """Count one; close 4429 if so many did not even take a second."""
+        if not tempo.too_fast():
             return False
-        now = self._loop.time()
-        took, self._since, self._counted = now - self._since, now, 0
-        if took < 1.0:
-            self._sockets.metrics.refused.labels(FAST).inc()
-            connection.end(closes.TOO_FAST, f"more than {most} messages in a second")
-            return True
-        return False
+        self._sockets.metrics.refused.labels(FAST).inc()
+        connection.end(closes.TOO_FAST, f"more than {tempo.most} {what} in a second")
+        if self._reader is not None:
+            self._reader.take()  # a flood is not even looked at
+        return True
 
     def _too_late(self) -> None:
         if self._connection is not None:

@@ -1,4 +1,6 @@
-"""How much one key may ask: a bucket of requests that fills at a steady rate.
+"""How much one key may ask by REST, and one peer of a socket say.
+
+A key has a bucket of requests that fills at a steady rate.
 
 Told in every answer to a key, as draft-ietf-httpapi-ratelimit-headers has it:
 
@@ -75,3 +77,46 @@ class Allowance:
         if taken.wait_seconds:
             said["Retry-After"] = str(math.ceil(taken.wait_seconds))
         return said
+
+
+class Tempo:
+    """Counts what one peer sends, and looks at the clock only when it is much.
+
+    Parameters
+    ----------
+    most : int > 0
+        So many may come in a second.
+    clock : function that returns seconds
+
+    Examples
+    --------
+    >>> tempo = Tempo(2, clock=lambda: 0.0)
+    >>> [tempo.too_fast() for _ in range(3)]
+    [False, False, True]
+    """
+
+    __slots__ = ("_clock", "_counted", "_since", "most")
+
+    def __init__(self, most: int, clock: Callable[[], float]) -> None:
+        self.most = most
+        self._clock = clock
+        self._counted = 0
+        self._since = clock()
+
+    @property
+    def left(self) -> int:
+        """How many more may come before the clock is looked at."""
+        return self.most - self._counted
+
+    def count(self, n: int) -> None:
+        """Count `n` that were let through elsewhere."""
+        self._counted += n
+
+    def too_fast(self) -> bool:
+        """Count one; say whether `most` before it did not even take a second."""
+        self._counted += 1
+        if self._counted <= self.most:
+            return False
+        now = self._clock()
+        took, self._since, self._counted = now - self._since, now, 0
+        return took < 1.0

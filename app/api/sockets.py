@@ -22,6 +22,8 @@ from app.wire.actions import Limits
 KEY_CHECK_SECONDS = 5.0
 """A revoked key's socket is closed within twice that."""
 
+PINGS_PER_SECOND = 100
+"""A device that wants to know whether the line holds asks every few seconds."""
 
 LAST_WORDS_SECONDS = 1.5
 """Which a closed device has to close, too; and which the last commit has."""
@@ -54,6 +56,7 @@ class Sockets:
     patience: Patience
     per_key: int
     per_second: int
+    pings_per_second: int = PINGS_PER_SECOND
     open: dict[Connection, str] = field(default_factory=dict)
     of_device: dict[str, set[Connection]] = field(default_factory=dict)
     of_key: Counter[str] = field(default_factory=Counter)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import http
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import structlog
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import compile_path
 
 from app.api.access import TICKET_PREFIX, authorize_device
-from app.api.problems import problem, unavailable
+from app.api.problems import problem, problem_response, unavailable, unforeseen
 from app.api.receipt import MANY, OVERLOADED
 from app.api.sockets import Sockets
 from app.api.state import State
+from app.errors import OnsetError
+from app.store.engine import AWAY
 from app.wire import websocket
 from app.wire.frames import SUBPROTOCOLS
+
+log = structlog.get_logger()
 
 PATH = "/devices/{device_id}/stream"
 _PATH = compile_path(PATH)[0]
@@ -56,6 +63,29 @@ class Accepted:
         if self.protocol is not None:
             said.append(b"sec-websocket-protocol: " + self.protocol.encode("latin-1"))
         return b"\r\n".join([*said, b"", b""])
+
+
+async def admit(
+    line: asyncio.Transport, scope: dict[str, Any], state: State, sockets: Sockets
+) -> Accepted | None:
+    """Answer a request by HTTP unless its socket may be opened."""
+    said: Accepted | Response
+    try:
+        said = await answer(HTTPConnection(scope), state, sockets)
+    except OnsetError as error:
+        said = problem_response(error)
+    except AWAY:
+        said = unavailable()
+    except Exception:
+        log.exception("unforeseen", method="WS", path=scope["path"])
+        said = unforeseen()
+    if line.is_closing():
+        return None
+    if isinstance(said, Accepted):
+        return said
+    line.write(written(said))
+    line.close()
+    return None
 
 
 async def answer(

@@ -20,8 +20,9 @@ except ImportError:  # no compiler built it
     from websockets.utils import apply_mask
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_LONGEST_CONTROL = 125
 _LONGEST_REASON = 123
+_LEAST = {2: 0, 4: 126, 10: 65_536}
+"""The shortest body whose size ends at this byte of the head."""
 
 PROTOCOL_ERROR, NO_CODE, NOT_TEXT, TOO_BIG = 1002, 1005, 1007, 1009
 
@@ -100,12 +101,10 @@ class Reader:
         """
         if len(data) < 6 or self._buffer or self._opcode:
             return None
-        size, at = data[1] - 0x80, 2
-        if size == 126:
-            size, at = int.from_bytes(data[2:4], "big"), 4
-            if size < 126:
-                return None
+        at, size = _extent(data)
         if len(data) != at + 4 + size or not 0 < size <= self._limit:
+            return None
+        if data[1] < 0x80 or size < _LEAST[at]:
             return None
         if data[0] == _WHOLE_TEXT:
             try:
@@ -125,10 +124,8 @@ class Reader:
         buffer = self._buffer
         if self._opcode or len(buffer) < 6:
             return False
-        size, at = buffer[1] & 0x7F, 2
-        if size == 126:
-            size, at = int.from_bytes(buffer[2:4], "big"), 4
-        return size != 127 and len(buffer) >= at + 4 + size
+        at, size = _extent(buffer)
+        return at < 10 and len(buffer) >= at + 4 + size
 
     def take(self) -> bytes:
         """Give back all that came and was not read."""
@@ -177,21 +174,17 @@ class Reader:
         if len(buffer) < 2:
             return None
         first, second = buffer[0], buffer[1]
-        opcode, final, size, at = first & 15, first >= 0x80, second & 0x7F, 2
+        opcode, final, (at, size) = first & 15, first >= 0x80, _extent(buffer)
         if first & 0x70 or opcode not in _KNOWN:
             raise BadFrame(PROTOCOL_ERROR, "a reserved bit or opcode")
         if second < 0x80:
             raise BadFrame(PROTOCOL_ERROR, "a frame without a mask")
-        if opcode >= Opcode.CLOSE and (size > _LONGEST_CONTROL or not final):
+        if opcode >= Opcode.CLOSE and (at > 2 or not final):
             raise BadFrame(PROTOCOL_ERROR, "a control frame that is long or in pieces")
-        if size > _LONGEST_CONTROL:
-            at = 4 if size == 126 else 10
-            if len(buffer) < at:
-                return None
-            least = 126 if size == 126 else 65_536
-            size = int.from_bytes(buffer[2:at], "big")
-            if size < least or size >> 63:
-                raise BadFrame(PROTOCOL_ERROR, "a length that is not well written")
+        if len(buffer) < at:
+            return None
+        if size < _LEAST[at] or size >> 63:
+            raise BadFrame(PROTOCOL_ERROR, "a length that is not well written")
         if opcode < Opcode.CLOSE and size + len(self._parts) > self._limit:
             raise BadFrame(TOO_BIG, f"a message of more than {self._limit} bytes")
         end = at + 4 + size
@@ -201,6 +194,18 @@ class Reader:
         body = bytes(buffer[at + 4 : end])
         del buffer[:end]
         return opcode, final, apply_mask(body, mask) if size else body
+
+
+def _extent(frame: bytes | bytearray) -> tuple[int, int]:
+    """Give where a frame's mask begins, and the size of its body.
+
+    The size means nothing before everything in front of the mask has come.
+    """
+    size = frame[1] & 0x7F
+    if size < 126:
+        return 2, size
+    at = 4 if size == 126 else 10
+    return at, int.from_bytes(frame[2:at], "big")
 
 
 def message(said: str | bytes) -> bytes:
