@@ -6,7 +6,7 @@ import app
 from app.api import classify as rest
 from app.learning import classify, model
 from app.service.jobs import classify_later, endtoend, reask, rerun, shadowing
-from app.service.streams import live
+from app.service.streams import answers
 
 PACKAGE = Path(app.__file__).parent
 
@@ -44,6 +44,6 @@ def test_only_the_trainer_reads_what_could_carry_code():
 
 def test_every_path_answers_with_the_function_that_a_program_imports():
     """`from app.learning import classify` needs no server, and servers ask it."""
-    for place in (live, rest, classify_later, shadowing, reask, rerun, endtoend):
+    for place in (answers, rest, classify_later, shadowing, reask, rerun, endtoend):
         assert place.classify is classify, place.__name__
     assert classify is model.classify

@@ -1,4 +1,4 @@
-"""Streams: who owns them, how far they are durable, and the commit that says so.
+"""Streams: how far they are durable, and the commit that says so.
 
 `commit` is the heart of the product's promise: watermark, detector state and the
 events of many streams in one transaction, each guarded by its generation (another
@@ -14,13 +14,13 @@ from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Event, Gap, Prediction, Readings, SetAside
 from app.store import events, quarantine, recordings
-from app.store.devices import require_name
-from app.store.engine import notify, notify_all
+from app.store.engine import notify
+from app.store.owners import CHANNEL, Claim, StreamRow, take_over
 from app.store.stream_list import StreamInfo, list_, list_gaps
 
 __all__ = [
@@ -33,36 +33,15 @@ __all__ = [
     "commit",
     "list_",
     "list_gaps",
+    "persist",
     "take_over",
 ]
-
-CHANNEL = "onset_owners"
-"""Says which connection of a device is the newest: older ones close."""
 
 Accepted = set[tuple[str, str, int]]
 
 _LONGEST_WHY = 200
 
-# Rows are locked by device and boot here and in `_ADVANCE`: a storm of devices that
-# come back while their old connections still commit must not end in a deadlock.
-_TAKE_OVER = text(
-    "INSERT INTO streams AS s"
-    " (device, boot, generation, watermark, detector_version, missing) "
-    "SELECT d.id, c.boot, 1, 0, c.detector_version, '{}' "
-    "FROM unnest(CAST(:device AS text[]), CAST(:boot AS text[]),"
-    " CAST(:detector_version AS integer[])) AS c (device, boot, detector_version) "
-    "JOIN devices d ON d.id = c.device ORDER BY d.id, c.boot "
-    "ON CONFLICT (device, boot) DO UPDATE SET generation = s.generation + 1,"
-    " last_seen = now(), detector_version = CASE WHEN s.state IS NULL"
-    " THEN excluded.detector_version ELSE s.detector_version END "
-    "RETURNING device, boot, generation, watermark, state, detector_version, held_from"
-)
-_COUNT = text(
-    "UPDATE devices SET last_seen = now(), connections = devices.connections + 1 "
-    "FROM (SELECT id FROM devices WHERE id = ANY(:device)"
-    " ORDER BY id FOR NO KEY UPDATE) AS held "
-    "WHERE devices.id = held.id RETURNING devices.id, devices.connections"
-)
+# Rows are locked in this order here and in `owners`: see there.
 _ADVANCE = text(
     "WITH b AS (SELECT * "
     "FROM unnest(CAST(:device AS text[]), CAST(:boot AS text[]),"
@@ -91,37 +70,6 @@ _GAP = text(
     "INSERT INTO gaps (device, boot, first_seq, next_seq, why) "
     "VALUES (:device, :boot, :first_seq, :next_seq, :why) ON CONFLICT DO NOTHING"
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamRow:
-    """What a new owner of a stream begins with.
-
-    Parameters
-    ----------
-    generation : int >= 1
-        The owner's fencing number.
-    connection : int >= 1
-        Counts the device's connections, whatever their boot: the highest has it.
-    watermark : int >= 0
-        The last reading whose consequences are durable.
-    state : bytes or None
-        The detector's state there; None for a stream without any commit.
-    detector_version : int
-        Which settings the state belongs to.
-    readings : list of Readings
-        Those of the open event, up to the watermark.
-    held : bool
-        Whether any are stored for an open event.
-    """
-
-    generation: int
-    connection: int
-    watermark: int
-    state: bytes | None
-    detector_version: int
-    readings: list[Readings]
-    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,78 +110,31 @@ class StreamCommit:
     missing: tuple[int, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A connection that wants to own a stream.
-
-    Parameters
-    ----------
-    detector_version : int
-        What a stream without a state begins with.
-
-    Raises
-    ------
-    InvalidInput
-        If `boot` cannot be a name.
-    """
-
-    device: str
-    boot: str
-    detector_version: int
-
-    def __post_init__(self) -> None:
-        require_name("boot", self.boot)
-
-
-async def take_over(
-    conn: AsyncConnection, claims: Sequence[Claim]
-) -> list[StreamRow | None]:
-    """Own streams from now on; nobody who owned them before can commit any more.
-
-    Returns
-    -------
-    list of StreamRow or None
-        None where the device is not registered.
-
-    Raises
-    ------
-    ValueError
-        If a device has two claims: which one is its newest connection?
-    """
-    names = [claim.device for claim in claims]
-    if len(set(names)) < len(names):
-        raise ValueError("a device may claim one stream at a time")
-    columns = {
-        "device": names,
-        "boot": [claim.boot for claim in claims],
-        "detector_version": [claim.detector_version for claim in claims],
-    }
-    rows = {row.device: row for row in await conn.execute(_TAKE_OVER, columns)}
-    counted = await conn.execute(_COUNT, {"device": list(rows)})
-    newest = {row.id: row.connections for row in counted}
-    await notify_all(conn, CHANNEL, newest)
-    return [
-        await _owned(conn, rows[name], newest[name]) if name in rows else None
-        for name in names
-    ]
-
-
-async def _owned(conn: AsyncConnection, row: Row[Any], connection: int) -> StreamRow:
-    held = []
-    if row.held_from is not None:
-        held = await recordings.read(
-            conn, row.device, row.boot, row.held_from, row.watermark + 1
+    @property
+    def plain(self) -> bool:
+        """Whether watermark and state are all there is."""
+        return not (
+            self.events
+            or self.predictions
+            or self.readings
+            or self.forget
+            or self.gaps
+            or self.set_aside
         )
-    return StreamRow(
-        row.generation,
-        connection,
-        row.watermark,
-        row.state,
-        row.detector_version,
-        held,
-        row.held_from is not None,
-    )
+
+
+async def persist(engine: AsyncEngine, batch: Sequence[StreamCommit]) -> Accepted:
+    """Commit a batch in a transaction of its own; see `commit`.
+
+    Checkpoints alone, as nearly always, are one statement, which is a transaction
+    without BEGIN and COMMIT around it: one trip to the database, not three.
+    """
+    if all(c.plain for c in batch):
+        single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        async with single.connect() as conn:
+            return await commit(conn, batch)
+    async with engine.begin() as conn:
+        return await commit(conn, batch)
 
 
 async def commit(conn: AsyncConnection, batch: Sequence[StreamCommit]) -> Accepted:

@@ -59,7 +59,11 @@ class FakeStore:
         if fault == "reply lost":
             raise OperationalError("commit", {}, OSError("cut"))
 
-    async def commit(self, conn, batch):
+    async def persist(self, engine, batch):
+        async with self.begin():
+            return self.commit(batch)
+
+    def commit(self, batch):
         self.batches.append([c.device for c in batch])
         self.called.set()
         if any(c.device in self.poison for c in batch):
@@ -74,7 +78,7 @@ class FakeStore:
 @pytest.fixture
 async def store(monkeypatch):
     fake = FakeStore()
-    monkeypatch.setattr(module.streams, "commit", fake.commit)
+    monkeypatch.setattr(module.streams, "persist", fake.persist)
     monkeypatch.setattr(module, "RETRY_SECONDS", (0.0,))
     return fake
 

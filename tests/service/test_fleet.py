@@ -20,7 +20,7 @@ from app.detection import Stream
 from app.domain import Channel, DetectorVersion, Prediction, Profile
 from app.service.metrics import Metrics
 from app.service.notify.hub import Hub
-from app.service.streams import live as live_module
+from app.service.streams import answers
 from app.service.streams.fleet import Fleet
 from app.service.streams.live import LiveStream
 from app.service.streams.load import Load
@@ -251,7 +251,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         sure = float(abs(window).mean() % 1)
         return Prediction("a", sure, ("a", "b"), (sure, 1 - sure), False, 1, str(pre))
 
-    monkeypatch.setattr(live_module, "classify", answer)
+    monkeypatch.setattr(answers, "classify", answer)
     return now
 
 

@@ -261,11 +261,25 @@ async def test_nothing_of_a_batch_stays_when_one_statement_fails(
         await take_over(conn, "d1", "b1", world.detector)
     bad = new_commit(0, 10, events=(new_event(1, profile="no such profile"),))
     with pytest.raises(DBAPIError):
-        async with engine.begin() as conn:
-            await streams.commit(conn, [bad])
+        await streams.persist(engine, [bad])
     async with engine.begin() as conn:
         row = await take_over(conn, "d1", "b1", world.detector)
     assert (row.watermark, row.state) == (0, None)
+
+
+async def test_checkpoints_alone_are_durable_without_a_transaction_around_them(
+    engine: AsyncEngine, world: World
+):
+    async with engine.begin() as conn:
+        await take_over(conn, "d1", "b1", world.detector)
+    alone = new_commit(0, 10, forget=False)
+    assert alone.plain
+    assert await streams.persist(engine, [alone]) == {("d1", "b1", 1)}
+    assert await streams.persist(engine, [alone]) == {("d1", "b1", 1)}
+    async with engine.begin() as conn:
+        row = await take_over(conn, "d1", "b1", world.detector)
+    assert (row.watermark, row.state) == (10, b"state at 10")
+    assert await streams.persist(engine, [new_commit(10, 20, forget=False)]) == set()
 
 
 async def test_storms_from_two_sides_end_in_no_deadlock(

@@ -185,8 +185,8 @@ class GroupCommit:
             try:
                 with self._metrics.commit_seconds.time():
                     async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
-                        async with self._engine.begin() as conn:
-                            accepted = await streams.commit(conn, [c for _, c in batch])
+                        commits = [commit for _, commit in batch]
+                        accepted = await streams.persist(self._engine, commits)
             except (IntegrityError, DataError, ProgrammingError, ValueError) as error:
                 await self._one_by_one(batch, error)
                 return

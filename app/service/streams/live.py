@@ -19,7 +19,6 @@ from app.domain import (
     DetectorVersion,
     Event,
     Flag,
-    Float32Array,
     FloatArray,
     Gap,
     Onset,
@@ -29,18 +28,13 @@ from app.domain import (
     Retraction,
     SetAside,
 )
-from app.learning.model import classify
 from app.service.notify.hub import Message
+from app.service.streams.answers import Answers
 from app.service.streams.handover import followed
-from app.service.streams.load import PROVISIONAL
 from app.service.streams.shared import Answer, Direct, Output, Shared, Sink
 from app.store.streams import StreamCommit, StreamRow
 
 log = structlog.get_logger()
-
-
-NEVER = 2**63 - 1
-"""The number of a reading that does not come."""
 
 
 class LiveStream:
@@ -77,13 +71,10 @@ class LiveStream:
         self._recorded: list[Readings] = []
         self._gaps: list[Gap] = []
         self._held_to = 0 if stream.open_from() is None else stream.next_seq
-        self._provisional_step = max(
-            1, round(shared.provisional_seconds * profile.rate_hz)
-        )
         self._keeps = row.held
         self._count_readings = shared.metrics.readings.labels(profile.name).inc
-        self.provisional_at = NEVER if stream.open_from() is None else 0
-        """Number of the reading with which a provisional prediction is due."""
+        opened = stream.open_from() is not None
+        self._answers = Answers(shared, profile, device, opened=opened)
         self._careful_until = shared.suspects.until(device, boot)
         self._set_aside: list[SetAside] = []
         self._received = 0
@@ -101,8 +92,12 @@ class LiveStream:
     @property
     def model_version(self) -> int | None:
         """The version that classifies this stream's events, None while none does."""
-        model = self._shared.champions.model(self.profile.name, self.device)
-        return None if model is None else model.version
+        return self._answers.model_version
+
+    @property
+    def provisional_at(self) -> int:
+        """Number of the reading with which a provisional prediction is due."""
+        return self._answers.due_at
 
     @property
     def dirty(self) -> bool:
@@ -230,11 +225,12 @@ class LiveStream:
             else:
                 said.append(output)
                 if isinstance(output, Onset):
-                    self.provisional_at = self._stream.next_seq
+                    self._answers.due_at = self._stream.next_seq
                 self._publish(output)
-        if self._stream.next_seq >= self.provisional_at:
-            provisional = self._provisional()
+        if self._stream.next_seq >= self._answers.due_at:
+            provisional = self._answers.provisional(self._stream)
             if provisional is not None:
+                self._publish(provisional)
                 said.append(provisional)
         self._follow()
         self.touch()
@@ -271,48 +267,12 @@ class LiveStream:
         late = max(0.0, time.time() - event.offset.timestamp())
         self._shared.metrics.event_late_seconds.observe(late)
         self._shared.metrics.events_detected.labels(event.profile).inc()
-        prediction = self._classify(event.window, event.pre_roll, event.post_roll)
+        prediction = self._answers.final(event)
         if prediction is None:
-            self._shared.metrics.events_unclassified.inc()
             return None
         kept = self._shared.log.kept(event.id, prediction)
         self._predictions.append((event.id, kept))
-        self._shared.metrics.predictions.labels(
-            event.profile, str(prediction.model_version)
-        ).inc()
         return Answer(event.id, prediction, provisional=False)
-
-    def _provisional(self) -> Answer | None:
-        opened = self._stream.provisional()
-        if opened is None:
-            self.provisional_at = NEVER
-            return None
-        self.provisional_at = self._stream.next_seq + self._provisional_step
-        load = self._shared.load
-        if load is not None and load.gives_up(PROVISIONAL):
-            return None
-        event, window, pre_roll = opened
-        prediction = self._classify(window, pre_roll, 0)
-        if prediction is None:
-            return None
-        answer = Answer(event, prediction, provisional=True)
-        self._publish(answer)
-        return answer
-
-    def _classify(
-        self, window: Float32Array, pre_roll: int, post_roll: int
-    ) -> Prediction | None:
-        model = self._shared.champions.model(self.profile.name, self.device)
-        if model is None:
-            return None
-        try:
-            with self._shared.metrics.classify_seconds.time():
-                return classify(model, window, pre_roll, post_roll)
-        except Exception:
-            # An event is never lost to a model: it is stored unclassified.
-            self._shared.metrics.predictions_failed.inc()
-            log.exception("classify_failed", model_version=model.version)
-            return None
 
     def _publish(self, said: Output) -> None:
         kind = {Onset: "onset", Retraction: "retract", Answer: "prediction"}[type(said)]
