@@ -1,10 +1,11 @@
 """Processor time of a message: the whole path against a server that only parses.
 
-    python -m benchmarks.ingest [--devices 200] [--seconds 4]
+    python -m benchmarks.ingest [--devices 200] [--seconds 4] [--only "50 readings"]
 
-Two servers on the same uvicorn and event loop: Onset, which receives, parses, numbers,
-detects and commits, and a bare FastAPI route that receives a message and parses it.
-The same frames are sent to both in turns: in waves, 64 connections with one message
+Servers on the same uvicorn and event loop: Onset, which receives, parses, numbers,
+detects and commits; Onset again, whose streams are not due before the end, so that it
+is seen what commits cost; and a bare FastAPI route that receives a message and parses
+it.  The same frames are sent to all in turns: in waves, 64 connections with one message
 each at once, as a busy fleet does, and one message at a time, where most of the time
 goes into waking up.  What is compared is the processor time of the serving process a
 message, less what it uses while nobody sends.  PostgreSQL's own time is not in it.
@@ -19,6 +20,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import msgspec
@@ -33,12 +36,17 @@ from benchmarks.connections import (
     frame,
     prepare,
 )
-from benchmarks.place import Place, cpu_seconds, place
+from benchmarks.place import Place, cpu_seconds, free_ports, place
 
 CHANNELS = 3
 RATE_HZ = 50
 TURNS = 3
 WAVE = 64
+WITHOUT_COMMITS = {
+    "ONSET_ACK_INTERVAL_MS": "60000",
+    "ONSET_EAGER_STREAMS": "0",
+    "ONSET_WINDOW_READINGS": "1000000",
+}
 KINDS = {
     # name: (subprotocol, readings a message, messages a wave, messages a second)
     "JSON, 1 reading": ("onset.v1.json", 1, WAVE, 16_000),
@@ -138,9 +146,9 @@ async def cost(
         queue.append(
             (line.transport.get_extra_info("socket").fileno(), line.frames[-1])
         )
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     began, before = time.perf_counter(), server.cpu()
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1.0)
     idle = (server.cpu() - before) / (time.perf_counter() - began)
     began, before, at = time.perf_counter(), server.cpu(), 0
     while at < len(queue):
@@ -165,45 +173,59 @@ async def cost(
     return used / len(queue) * 1e6
 
 
-async def measure(where: Place, other: Process, devices: int, seconds: float) -> None:
+async def measure(
+    where: Place, calm: Process, other: Process, devices: int, seconds: float, only: str
+) -> None:
     """Print the table."""
     await asyncio.sleep(SETTLING_SECONDS)
     pairs = prepare(where, devices, RATE_HZ)
     ours = Process(where.port, where.service.pid, greets=True)
-    print("| message | Onset us | bare us | ratio |")
-    print("| --- | --- | --- | --- |")
+    print("| message | Onset us | without commits | bare us | ratio |")
+    print("| --- | --- | --- | --- | --- |")
     for number, kind in enumerate(KINDS):
-        got: dict[Process, list[float]] = {ours: [], other: []}
+        if only not in kind:
+            continue
+        got: dict[Process, list[float]] = {ours: [], calm: [], other: []}
         for turn in range(TURNS):
             for server, costs in got.items():
-                boot = f"{number}-{turn}"
+                boot = f"{number}-{turn}-{server.port}"
                 costs.append(await cost(server, pairs, kind, seconds, boot))
-        mine, theirs = np.median(got[ours]), np.median(got[other])
+        mine, alone, theirs = (float(np.median(costs)) for costs in got.values())
         print(
-            f"| {kind} | {mine:.1f} | {theirs:.1f} | {mine / theirs:.2f} |", flush=True
+            f"| {kind} | {mine:.1f} | {alone:.1f} | {theirs:.1f} | "
+            f"{mine / theirs:.2f} |",
+            flush=True,
         )
+
+
+@contextmanager
+def bare_server(app: str) -> Iterator[Process]:
+    """Run a bare application of this folder on uvicorn's fastest WebSocket."""
+    (port,) = free_ports(1)
+    words = ["uvicorn", app, "--port", str(port), "--no-access-log"]
+    words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
+    process = subprocess.Popen([sys.executable, "-m", *words, "--log-level", "error"])
+    try:
+        time.sleep(3)
+        yield Process(port, process.pid, greets=False)
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main() -> None:
-    """Start both servers, measure, stop them."""
+    """Start the servers, measure, stop them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--only", default="", help="messages whose name has this in it")
     asked = parser.parse_args()
-    with place() as where:
-        port = where.port + 1
-        words = ["uvicorn", "benchmarks.ingest:bare", "--port", str(port)]
-        words += ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", *words, "--log-level", "error", "--no-access-log"]
+    with place() as where, bare_server("benchmarks.ingest:bare") as other:
+        port = where.beside(**WITHOUT_COMMITS)
+        calm = Process(port, where.running[f"serve {port}"].pid, greets=True)
+        uvloop.run(
+            measure(where, calm, other, asked.devices, asked.seconds, asked.only)
         )
-        try:
-            time.sleep(3)
-            other = Process(port, process.pid, greets=False)
-            uvloop.run(measure(where, other, asked.devices, asked.seconds))
-        finally:
-            process.terminate()
-            process.wait()
 
 
 if __name__ == "__main__":

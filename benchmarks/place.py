@@ -61,6 +61,15 @@ class Place:
         environment = self.environment | {"ONSET_PORT": str(port)}
         self.running[name] = subprocess.Popen(words, env=environment)
 
+    def beside(self, **settings: str) -> int:
+        """Serve with other settings, too; return the port, once it is ready."""
+        (port,) = free_ports(1)
+        usual, self.environment = self.environment, self.environment | settings
+        self.start("serve", port)
+        self.environment = usual
+        self.wait(port)
+        return port
+
     def kill(self, port: int) -> None:
         """Kill -9 the service of a port."""
         process = self.running.pop(f"serve {port}")

@@ -219,9 +219,11 @@ def uninterrupted(
     toy, events, seq = Toy(), [], 1
     while seq <= upto:
         if seq in gaps:
+            assert gaps[seq] > seq, "a gap of nothing"
             events += toy.close(seq)
             seq = gaps[seq]
             continue
+        assert seq in made, "a reading that nobody sent"
         events += toy.step(seq, np.array(made[seq], np.float32))
         seq += 1
     return Counter(events), toy.state()
