@@ -1,6 +1,6 @@
 """A real PostgreSQL for every test that asks for one, and the shared recordings.
 
-One server a run, one migrated template database, one copy of it a test.  Set
+One server a run, and databases of it (`tests/databases.py`).  Set
 `ONSET_TEST_DATABASE_URL` (a role that may create databases) to use another server.
 """
 
@@ -8,15 +8,12 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from app.cli import kernels
-from app.store import migrate
 from app.store.embedded.postgres import EmbeddedPostgres
+from tests.databases import Databases
 
 kernels.keep()
 
@@ -36,31 +33,34 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def template_database(server_url: str) -> Iterator[str]:
-    """Name of a database with the newest schema and nothing in it."""
-    name = f"onset_template_{secrets.token_hex(4)}"
-    _run(server_url, "create database {}", name)
-    migrate.upgrade(_with_database(server_url, name))
-    yield name
-    _run(server_url, "drop database {} with (force)", name)
+def databases(server_url: str) -> Iterator[Databases]:
+    """Databases with the newest schema, lent to one test at a time."""
+    made = Databases(server_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def database_url(server_url: str, template_database: str) -> Iterator[str]:
-    """URL of a database of this test's own, with the newest schema."""
-    name = f"onset_test_{secrets.token_hex(4)}"
-    _run(server_url, "create database {} template {}", name, template_database)
-    yield _with_database(server_url, name)
-    _run(server_url, "drop database {} with (force)", name)
+def database_url(databases: Databases) -> Iterator[str]:
+    """URL of a database of this test's own: the newest schema, and no row."""
+    with databases.lend() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(databases: Databases) -> Iterator[str]:
+    """The same for all tests of one module together."""
+    with databases.lend() as url:
+        yield url
 
 
 @pytest.fixture
-def empty_database_url(server_url: str) -> Iterator[str]:
+def empty_database_url(databases: Databases) -> Iterator[str]:
     """URL of a database of this test's own with no schema at all."""
     name = f"onset_test_{secrets.token_hex(4)}"
-    _run(server_url, "create database {}", name)
-    yield _with_database(server_url, name)
-    _run(server_url, "drop database {} with (force)", name)
+    databases.create(name)
+    yield databases.url(name)
+    databases.drop(name)
 
 
 @pytest.fixture(scope="session")
@@ -71,13 +71,3 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder}; ONSET_SHARED names another folder")
     return folder
-
-
-def _run(server_url: str, statement: str, *names: str) -> None:
-    query = sql.SQL(statement).format(*map(sql.Identifier, names))
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(query)
-
-
-def _with_database(server_url: str, name: str) -> str:
-    return urlsplit(server_url)._replace(path=f"/{name}").geturl()

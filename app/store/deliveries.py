@@ -120,10 +120,11 @@ async def take_due(
         .order_by(deliveries.c.next_at, deliveries.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=deliveries)
+        .cte("due")  # not a subquery: a plan may run that again for each row
     )
     rows = await conn.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(due))
+        .where(deliveries.c.id.in_(select(due.c.id)))
         .values(
             attempts=deliveries.c.attempts + 1,
             next_at=_NOW + timedelta(seconds=lease_seconds),

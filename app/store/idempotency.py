@@ -145,7 +145,8 @@ async def _sweep(conn: AsyncConnection) -> None:
         .order_by(row.created_at)
         .limit(SWEEP)
         .with_for_update(skip_locked=True)
+        .cte("expired")  # not a subquery: a plan may run that again for each row
     )
     await conn.execute(
-        delete(idempotency_keys).where(row.scope.in_(expired.scalar_subquery()))
+        delete(idempotency_keys).where(row.scope.in_(select(expired.c.scope)))
     )

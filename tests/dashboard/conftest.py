@@ -1,19 +1,16 @@
 """A served dashboard, and the system's Chromium to look at it."""
 
 import asyncio
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
-from psycopg import sql
 
 from tests.dashboard.served import Served
+from tests.databases import Databases
 
 PATIENCE_SECONDS = 60.0
 """How long anything is waited for: a test waits for what is to be seen, not for a
@@ -82,25 +79,18 @@ async def look(browser: Browser, served: Served) -> AsyncIterator[Look]:
 
 @pytest.fixture(scope="package")
 def served(
-    server_url: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """One service for all tests of the pages: each has a device of its own."""
     if shutil.which("chromium") is None:
         pytest.skip("no chromium on this machine: the dashboard is not looked at")
-    name = f"onset_dashboard_{secrets.token_hex(4)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        copy = sql.SQL("create database {} template {}")
-        connection.execute(copy.format(*map(sql.Identifier, (name, template_database))))
-    url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    service = Served(tmp_path_factory.mktemp("dashboard"), url)
-    try:
-        service.start()
-        yield service
-    finally:
-        service.stop()
-        with psycopg.connect(server_url, autocommit=True) as connection:
-            drop = sql.SQL("drop database {} with (force)")
-            connection.execute(drop.format(sql.Identifier(name)))
+    with databases.lend() as url:
+        service = Served(tmp_path_factory.mktemp("dashboard"), url)
+        try:
+            service.start()
+            yield service
+        finally:
+            service.stop()
 
 
 @pytest.fixture(scope="session")

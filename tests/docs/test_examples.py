@@ -28,6 +28,7 @@ import pytest
 from tests.docs.pages import CHECKOUT, Block, blocks
 
 START_SECONDS = 180.0  # where kernels have changed they are compiled first
+pytestmark = pytest.mark.timeout(2 * START_SECONDS)
 RUNNABLE = [block for block in blocks() if "run" in block.words]
 
 
@@ -37,19 +38,23 @@ class Server:
     key: str
 
 
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A running `onset serve` that all examples speak to, one after another."""
+    folder = tmp_path_factory.mktemp("examples")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     key = f"ons_{secrets.token_urlsafe(24)}"
     environment = os.environ | {
-        "DATABASE_URL": database_url,
+        "DATABASE_URL": module_database_url,
         "ONSET_ADMIN_KEY": key,
-        "ONSET_DATA_DIR": str(tmp_path / "data"),
-        "ONSET_MODELS_DIR": str(tmp_path / "models"),
+        "ONSET_DATA_DIR": str(folder / "data"),
+        "ONSET_MODELS_DIR": str(folder / "models"),
         "ONSET_PORT": str(port),
     }
-    log = tmp_path / "serve.log"
+    log = folder / "serve.log"
     with (
         log.open("wb") as output,
         subprocess.Popen(

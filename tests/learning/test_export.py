@@ -19,8 +19,10 @@ def fit(name, rows, quiet, seed=1):
     return train_full(rows, name, seed=seed, progress=quiet)
 
 
-@pytest.mark.parametrize("classes", [("fist", "wave", "point"), ("fist", "wave")])
-@pytest.mark.parametrize("devices", [("d1", "d2"), ("d1",)])
+@pytest.mark.parametrize(
+    ("devices", "classes"),
+    [(("d1", "d2"), ("fist", "wave", "point")), (("d1",), ("fist", "wave"))],
+)
 @pytest.mark.parametrize("name", sorted(ESTIMATORS))
 def test_graph_and_scikit_learn_agree_on_seen_and_unseen_rows(
     name, devices, classes, profile, rows_of, quiet

@@ -23,10 +23,12 @@ def artefacts(tmp_path: Path) -> Artefacts:
     return Artefacts(tmp_path / "models")
 
 
-@pytest.fixture
-def service(database_url: str, tmp_path: Path) -> Iterator[Served]:
-    """A running `onset serve` with a database of this test's own."""
-    served = Served(database_url, tmp_path)
+@pytest.fixture(scope="module")
+def service(
+    module_database_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """A running `onset serve`, and a database, that the tests of one module share."""
+    served = Served(module_database_url, tmp_path_factory.mktemp("service"))
     served.start()
     yield served
     served.stop()

@@ -28,31 +28,42 @@ HISTORY_SECONDS = {
 UNITS = 2
 
 
-async def test_three_kinds_of_device_stream_at_once_each_to_its_own_models(
-    service: Served,
-):
+@pytest.fixture(scope="module")
+def versions(service: Served) -> dict[str, int]:
+    """All packs, trained and streamed at once; the version of each."""
+
+    async def all_at_once() -> list[int]:
+        async with service.api() as api:
+            return await asyncio.gather(
+                *(live(service, api, pack) for pack in PACKS.values())
+            )
+
     service.start("trainer")
+    return dict(zip(PACKS, asyncio.run(all_at_once()), strict=True))
+
+
+async def test_three_kinds_of_device_stream_at_once_each_to_its_own_models(
+    service: Served, versions: dict[str, int]
+):
     async with service.api() as api:
-        versions = await asyncio.gather(
-            *(live(service, api, pack) for pack in PACKS.values())
-        )
-        for pack, version in zip(PACKS.values(), versions, strict=True):
+        for pack in PACKS.values():
             name = pack.profile.name
+            version = versions[name]
             assert [m["version"] async for m in api.models(name)] == [version]
             events = [e async for e in streamed(api, pack)]
             assert {e["prediction"]["model_version"] for e in events} == {version}
             assert {e["prediction"]["label"] for e in events} == set(pack.classes)
             assert {e["profile"] for e in events} == {name}
             assert correct(events, pack) >= 0.9
-    assert len(set(versions)) == len(PACKS) == 3
+    assert len(set(versions.values())) == len(PACKS) == 3
 
 
-async def test_a_profiles_model_is_given_to_no_other_profiles_window(service: Served):
-    service.start("trainer")
-    plug = PACKS["smart-plug"]
+async def test_a_profiles_model_is_given_to_no_other_profiles_window(
+    service: Served, versions: dict[str, int]
+):
+    plug, version = PACKS["smart-plug"], versions["smart-plug"]
     twin = replace(plug, profile=replace(plug.profile, name="twin"))  # same channels
     async with service.api() as api, connected(service, api, twin) as unserved:
-        version = await live(service, api, plug)
         await send(unserved[0], recording(twin, 0))
         events = [e async for e in streamed(api, twin)]
         assert len(events) >= 5
@@ -76,13 +87,13 @@ async def test_readings_of_another_kind_of_device_are_refused_and_leave_no_event
 ):
     plug, pump = PACKS["smart-plug"], PACKS["pump"]
     async with service.api() as api:
-        keys = await register(api, ["plug-1"], body(plug), "smart-plug")
-        line = service.device("plug-1", keys["plug-1"], subprotocol=subprotocol)
+        keys = await register(api, ["wrong"], body(plug), "smart-plug")
+        line = service.device("wrong", keys["wrong"], subprotocol=subprotocol)
         with pytest.raises(InvalidReadings, match="channels"):
             await play(line, recording(pump, 0).values[:50])
         with pytest.raises(Conflict, match="smart-plug"):
             await api.put_profile("smart-plug", body(pump))
-        assert [e async for e in api.events()] == []
+        assert [e async for e in api.events(device="wrong")] == []
 
 
 async def live(service: Served, api: Onset, pack: Pack) -> int:

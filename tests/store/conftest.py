@@ -5,18 +5,15 @@
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.store import devices, models, profiles
 from app.store import engine as database
+from tests.databases import Databases
 from tests.store.rows import PROFILE, new_version
 
 
@@ -34,16 +31,10 @@ def world() -> World:
 
 
 @pytest.fixture(scope="session")
-def shared_url(server_url: str, template_database: str) -> Iterator[str]:
-    name = f"onset_shared_{secrets.token_hex(4)}"
-    names = [sql.Identifier(name), sql.Identifier(template_database)]
-    with psycopg.connect(server_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
-    url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    asyncio.run(_begin(url))
-    yield url
-    with psycopg.connect(server_url, autocommit=True) as server:
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(names[0]))
+def shared_url(databases: Databases) -> Iterator[str]:
+    with databases.lend() as url:
+        asyncio.run(_begin(url))
+        yield url
 
 
 @pytest.fixture
