@@ -157,7 +157,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
     async def behind() -> None:
         await asyncio.sleep(BEHIND_SECONDS)
         await front.rest()
-        threading.Thread(target=_warm, daemon=True).start()  # ends when we do
+        threading.Thread(target=warm, daemon=True).start()  # ends when we do
         await asyncio.Event().wait()
 
     front = Front(lifespan, build)
@@ -178,7 +178,8 @@ async def _patiently(work: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(0.1)
 
 
-def _warm() -> None:
+def warm() -> None:
+    """Compile, or load, the kernels that nobody waits for when the service starts."""
     features.extract(np.zeros((8, 1), np.float32), 50.0)
     detection.warm()
     onerow.warm()

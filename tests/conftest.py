@@ -20,6 +20,21 @@ kernels.keep()
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels once, before several processes would each do it."""
+    if session.config.getoption("numprocesses", None):
+        from app import main
+        from app.service.notify.hub import Hub
+        from app.service.streams.fleet import Fleet
+        from app.wire import quick
+        from app.wire.actions import Limits
+
+        main.warm()
+        quick.rows(b"[[0]]")
+        Fleet(Limits(), Hub()).warm()
+
+
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a server on which databases can be made."""

@@ -13,7 +13,7 @@ import app
 
 VARIABLE = "NUMBA_CACHE_DIR"
 PREFIX = "onset-kernels-"
-PARTS = ("domain", "detection", "features", "wire")
+PARTS = ("domain", "detection", "features", "wire", "learning", "service/streams")
 
 
 def keep() -> None:
