@@ -50,7 +50,8 @@ def mqtt(
 ) -> None:
     """Stream what devices publish to an MQTT broker, and publish what is found."""
     settings = configuration.load()
-    logs.configure(settings.log_level)
+    address = Broker.at(broker, os.environ.get(PASSWORD))
+    said, found = Topics(readings), Topics(events) if events else None
     service = Service.of(settings, url)
     if service.key is None:
         raise Unauthenticated("no key: set ONSET_KEY to an operator's")
@@ -69,10 +70,10 @@ def mqtt(
                 profile,
             )
             made = Bridge(
-                Broker.at(broker, os.environ.get(PASSWORD)),
+                address,
                 client_id,
-                Topics(readings),
-                Topics(events) if events else None,
+                said,
+                found,
                 opened.open,
                 most_devices=most_devices,
             )
@@ -89,4 +90,5 @@ def mqtt(
             with contextlib.suppress(asyncio.CancelledError):
                 await made.run()
 
+    logs.configure(settings.log_level)
     asyncio.run(work())
