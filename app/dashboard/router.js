@@ -88,10 +88,12 @@ export class Router {
 
   press(press) {
     const typing = press.target.closest?.("input, select, textarea, dialog");
-    if (press.ctrlKey || press.metaKey || press.altKey || typing || !this.session.profile) return;
+    if (press.ctrlKey || press.metaKey || press.altKey || typing || !this.session.names.length) return;
     const jump = Date.now() - this.jumping < 1500 ? JUMPS[press.key] : undefined;
     this.jumping = press.key === "g" ? Date.now() : 0;
-    const act = (this.page ?? this.live).keys?.get(press.key) ?? this.keys.get(press.key);
+    // a jump may come while a profile is on its way: its page opens then
+    const keys = this.session.profile ? [(this.page ?? this.live).keys, this.keys] : [];
+    const act = keys.map((one) => one?.get(press.key)).find(Boolean);
     if (jump !== undefined) location.hash = `#/${jump}`;
     else if (act) act(press);
     else return;

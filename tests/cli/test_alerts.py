@@ -17,6 +17,7 @@ ALERT = {
     "all_devices": False,
     "label": "fist",
     "probability": 0.934,
+    "sentence": None,
     "count": 3,
     "opened_at": "2026-01-02T03:04:05.000000Z",
     "ended_at": None,

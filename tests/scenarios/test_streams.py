@@ -136,7 +136,7 @@ async def test_a_silent_old_connection_is_closed_when_the_device_comes_again(
     async with service.api() as api:
         keys = await register(api, [device], PROFILE, "arm-band")
     url = f"{service.url.replace('http', 'ws')}/devices/{device}/stream"
-    access = {"Authorization": f"Bearer {keys['band-1']}"}
+    access = {"Authorization": f"Bearer {keys[device]}"}
     async with (
         connect(url, additional_headers=access) as old,
         connect(url, additional_headers=access) as new,
