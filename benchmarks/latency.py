@@ -7,7 +7,8 @@ imports a history, trains a model, and then streams events one after the other. 
 clock starts when the reading that makes an event final is handed to the socket, and
 stops when the prediction has been read: the round trip of this process included.  The
 same is measured with a retrain running all the time, and beside both the round trip of
-a WebSocket ping on the same connections: the floor.
+a WebSocket ping on the same connections: the floor.  Exit code 1 if the p99 while
+retraining is more than `MOST_RATIO` times the mean of those before and after.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 
 import numpy as np
@@ -26,6 +28,7 @@ from benchmarks.place import KEY, place
 CHANNELS = 6
 RATE_HZ = 50
 REST, BURST = 400, 80
+MOST_RATIO = 1.5
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -142,8 +145,9 @@ async def retraining(api: Onset, stop: asyncio.Event) -> int:
     return count
 
 
-async def measure(url: str, events: int, n_devices: int) -> None:
-    """Print the table."""
+async def measure(url: str, events: int, n_devices: int) -> float:
+    """Print the table; return the p99 while retraining against that of the idle."""
+    p99: dict[str, float] = {}
     async with Onset(url, KEY) as api:
         channels = [{"name": f"c{n}"} for n in range(CHANNELS)]
         policy = {"every_labels": None}
@@ -167,9 +171,12 @@ async def measure(url: str, events: int, n_devices: int) -> None:
             trained = f", {await busy} retrains" if busy else ""
             waits = [w for d in devices for w in d.waits]
             pings = [p for d in devices for p in d.pings]
+            p99[name] = float(np.percentile(waits, 99))
             print(f"{name}{trained}")
             print(f"  event's last reading -> prediction  {percentiles(waits)}")
             print(f"  ping on the same line               {percentiles(pings)}")
+    idle = (p99["idle"] + p99["idle again"]) / 2
+    return p99["while retraining"] / idle
 
 
 def main() -> None:
@@ -179,7 +186,9 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=4)
     asked = parser.parse_args()
     with place("trainer") as where:
-        asyncio.run(measure(where.url, asked.events, asked.devices))
+        ratio = asyncio.run(measure(where.url, asked.events, asked.devices))
+    print(f"p99 while retraining is {ratio:.2f} x idle (at most {MOST_RATIO})")
+    sys.exit(ratio > MOST_RATIO)
 
 
 if __name__ == "__main__":
