@@ -85,8 +85,8 @@ class Run:
             await self._declare(site)
             try:
                 await self._play(site, operator)
-            except* OnsetError as failed:
-                raise failed.exceptions[0] from None
+            except ExceptionGroup as failed:
+                raise _first(failed) from None
             finally:
                 await self._forget_keys(site)
             return [] if wish.source.endless else await self._collect(site)
@@ -172,3 +172,10 @@ class Run:
                 found = [found_of(e, part) for e in events if e["boot"] == boot]
                 played.append(Played(part, tuple(found), self._labelled(part)))
         return played
+
+
+def _first(failed: Exception) -> Exception:
+    """Return the first fault of task groups within task groups."""
+    while isinstance(failed, ExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
