@@ -86,7 +86,10 @@ class Run:
             try:
                 await self._play(site, operator)
             except ExceptionGroup as failed:
-                raise _first(failed) from None
+                refused, others = failed.split(OnsetError)
+                if refused is None or others is not None:
+                    raise
+                raise _first(refused) from None
             finally:
                 await self._forget_keys(site)
             return [] if wish.source.endless else await self._collect(site)

@@ -8,9 +8,10 @@ import pytest
 
 from app.detection import Stream
 from app.detection.cut import Cutter
-from app.domain import Channel, DetectorVersion, Event, Profile, Readings
+from app.domain import Channel, DetectorVersion, Profile, Readings
 from app.simulate.catalogue import CATALOGUE, CHANNELS, RATE_HZ, Case, Seen, recording
 from app.simulate.faults import Kind, Script, Way, plan
+from tests.simulate.witness import seen_of
 
 CASES = {str(case.name): case for case in CATALOGUE}
 CHUNK_SECONDS = 0.5
@@ -58,21 +59,7 @@ def seen(case: Case, make: Callable[[], Service]) -> Seen:
     times = 1e9 + script.clock
     service = make()
     service.play(script, times)
-    events = [
-        {
-            "onset_seq": event.onset_seq,
-            "offset_seq": event.offset_seq,
-            "peak": event.peak,
-            "flags": [str(flag) for flag in event.flags],
-        }
-        for event in service.said
-        if isinstance(event, Event)
-    ]
-    pieces = [
-        {"first_seq": r.first_seq, "times": list(r.times), "values": r.values}
-        for r in service.pieces
-    ]
-    return Seen(one, script, times, events, pieces, ())
+    return seen_of(one, script, times, service.said, service.pieces)
 
 
 def problems(name: str, make: Callable[[], Service] = Service) -> list[str]:

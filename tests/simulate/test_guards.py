@@ -18,13 +18,14 @@ from app.detection.clean import Cleaner
 from app.detection.detector import COUNT, CompiledDetector
 from app.detection.energy_block import ROWS
 from app.detection.held import NOWHERE, HeldReadings
-from app.domain import Channel, DetectorVersion, Event, Profile, Readings
+from app.domain import Channel, DetectorVersion, Profile, Readings
 from app.simulate.catalogue import CATALOGUE, CHANNELS, RATE_HZ, Case, Seen, recording
 from app.simulate.faults import Kind, Script, Way, plan
 from app.wire.actions import Accept, Limits, Skip
 from app.wire.intake import Intake
 from app.wire.quick import JSON
 from app.wire.session import Session
+from tests.simulate.witness import seen_of
 
 CHUNK_SECONDS = 1.5
 MESSAGES_A_COMMIT = 4
@@ -120,21 +121,7 @@ def seen(case: Case) -> Seen:
     script = plan(one, case.faults, CHUNK_SECONDS)
     times = 1e9 + script.clock
     service = play(script, times)
-    events = [
-        {
-            "onset_seq": event.onset_seq,
-            "offset_seq": event.offset_seq,
-            "peak": event.peak,
-            "flags": [str(flag) for flag in event.flags],
-        }
-        for event in service.said
-        if isinstance(event, Event)
-    ]
-    pieces = [
-        {"first_seq": r.first_seq, "times": list(r.times), "values": r.values}
-        for r in service.pieces
-    ]
-    return Seen(one, script, times, events, pieces, ())
+    return seen_of(one, script, times, service.said, service.pieces)
 
 
 @pytest.fixture(scope="module")
