@@ -39,6 +39,11 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="A PostgreSQL server; without it Onset runs its own.",
     )
+    database_wait_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=30.0,
+        description="How long a starting service or trainer waits for a `DATABASE_URL` "
+        "that does not answer yet; one that refuses the role is not waited for.",
+    )
     admin_key: SecretStr | None = Field(
         default=None,
         description="Becomes the admin key at first start; else one is made.",

@@ -257,6 +257,8 @@ def main() -> None:
     parser.add_argument("--postgres-crash-every", type=int, default=0)
     parser.add_argument("--cut-commits", type=int, default=0)
     asked = parser.parse_args()
+    if asked.cut_commits and asked.kills:
+        parser.error("a cut line may end a start that nobody repeats: --kills 0")
     (port,) = free_ports(1)
     with place(replicas=asked.replicas) as where:
         proxy = None

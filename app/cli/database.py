@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 import psycopg
+import structlog
 
 from app.cli import configuration
 from app.errors import Unavailable
@@ -20,10 +21,14 @@ from app.settings import Settings
 from app.store import private, revision
 from app.store.embedded.postgres import EmbeddedPostgres
 
+log = structlog.get_logger(__name__)
+
 CLUSTER = "postgres"
 CONNECT_SECONDS = 3
 RECOVERY_SECONDS = 60.0
 """A server that has crashed says for so long that it is starting up."""
+REFUSAL = "FATAL:"
+"""So a server begins that is there and will not have us: no waiting helps."""
 STARTING = (
     "the database system is starting up",
     "the database system is not yet accepting connections",
@@ -40,9 +45,12 @@ def available(settings: Settings) -> Iterator[str]:
     Unavailable
         If none can be reached or started.
     """
-    found = running(settings)
+    found = running(settings, patience=settings.database_wait_seconds)
     if found is not None:
-        upgrade(found)
+        try:
+            upgrade(found)
+        except psycopg.OperationalError as error:
+            raise Unavailable(f"the database broke off: {_line(error)}") from error
         yield found
         return
     with embedded(settings) as server:
@@ -62,8 +70,10 @@ def embedded(settings: Settings) -> Iterator[EmbeddedPostgres]:
             note.unlink(missing_ok=True)
 
 
-def running(settings: Settings) -> str | None:
+def running(settings: Settings, *, patience: float = 0.0) -> str | None:
     """URL of a database that somebody else runs, None if there is none.
+
+    `DATABASE_URL` is waited for, `patience` seconds: services start together with it.
 
     Raises
     ------
@@ -72,7 +82,7 @@ def running(settings: Settings) -> str | None:
     """
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        why = unreachable(url)
+        why = unreachable(url, patience=patience)
         if why:
             raise Unavailable(f"DATABASE_URL does not answer: {why}")
         return url
@@ -109,21 +119,33 @@ def upgrade(url: str) -> None:
         import_module("app.store.migrate").upgrade(url)
 
 
-def unreachable(url: str) -> str:
+def unreachable(url: str, *, patience: float = 0.0) -> str:
     """Why the database does not answer, in one line without its password; or ''.
 
-    One that is starting up is waited for.
+    One that is starting up is waited for, a minute; one that is not there, or has no
+    room, `patience` seconds; one that refuses us not at all.
     """
-    deadline = time.monotonic() + RECOVERY_SECONDS
+    began, said = time.monotonic(), False
     while True:
         try:
             with psycopg.connect(_plain(url), connect_timeout=CONNECT_SECONDS):
                 return ""
         except psycopg.Error as error:
-            why = str(error).strip().splitlines()[0]
-        if not any(s in why for s in STARTING) or time.monotonic() > deadline:
+            why = _line(error)
+        starting = any(words in why for words in STARTING)
+        if time.monotonic() - began > (RECOVERY_SECONDS if starting else patience):
             return why
+        if REFUSAL in why and not starting:
+            return why
+        if not (starting or said):
+            said = True
+            log.warning("database_awaited", why=why, seconds=patience)
         time.sleep(0.1)
+
+
+def _line(error: psycopg.Error) -> str:
+    """Return what went wrong, in its first line: the others may name the password."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _plain(url: str) -> str:
