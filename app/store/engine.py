@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import sql
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from app.domain import Json
 from app.store import limited
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 CONNECTED = "connected"
 """Channel of the notification that says: some may be missing, look for yourself."""
@@ -111,7 +111,7 @@ async def listen(
                 async for said in conn.notifies():
                     yield Notification(said.channel, said.payload)
         except (psycopg.Error, OSError) as error:
-            log.warning("database_not_heard: %s", type(error).__name__)
+            log.warning("database_not_heard", error=type(error).__name__)
         await asyncio.sleep(_BACK_OFF_SECONDS[min(tries, len(_BACK_OFF_SECONDS) - 1)])
         tries += 1
 
