@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import numpy as np
 import uvicorn
@@ -28,6 +29,7 @@ from app.api.rate import Allowance
 from app.api.receipt import Door
 from app.api.sockets import Patience, Sockets
 from app.api.state import State
+from app.errors import InvalidInput
 from app.learning import onerow
 from app.learning.model import Model
 from app.service.admin import ensure_admin_key
@@ -50,6 +52,9 @@ from app.store.artefacts import Artefacts
 from app.store.engine import AWAY
 from app.wire import quick
 from app.wire.actions import Limits
+
+if TYPE_CHECKING:
+    from app.service.directory import Directory
 
 DRAIN_SECONDS = 7.0
 """Time for the last commit at SIGTERM, so that the whole end takes at most ten."""
@@ -113,10 +118,13 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
     ------
     ValueError
         If `settings` names no database: `onset up` and `onset serve` provide one.
+    InvalidInput
+        If it names an issuer of tokens in a way that cannot be right.
     """
     if settings.database_url is None:
         raise ValueError("create_app needs settings.database_url")
     url = settings.database_url.get_secret_value()
+    directory = _directory(settings)
     background = Background()
 
     @asynccontextmanager
@@ -135,11 +143,13 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
         )
         async with background:
             front.state.onset, front.state.sockets = _build(
-                settings, url, engine, background, metrics or Metrics()
+                settings, url, engine, background, metrics or Metrics(), directory
             )
             background.start("behind", behind)
             yield
         await engine.dispose()
+        if directory is not None:
+            await directory.close()
 
     async def build() -> ASGIApp:
         state, sockets = front.state.onset, front.state.sockets
@@ -191,6 +201,7 @@ def _build(
     engine: AsyncEngine,
     background: Background,
     metrics: Metrics,
+    directory: Directory | None,
 ) -> tuple[State, Sockets]:
     hub = Hub()
     artefacts = Artefacts(settings.models_dir)
@@ -282,11 +293,30 @@ def _build(
         ready=unready,
         started=started.is_set,
         started_at=datetime.now(UTC),
-        keys=KeyRing(engine),
+        keys=KeyRing(engine, directory=directory),
         load=load,
         allowance=Allowance(settings.requests_per_second),
     )
     return state, sockets
+
+
+def _directory(settings: Settings) -> Directory | None:
+    """Return who vouches for people, None if nobody does."""
+    if settings.oidc_issuer is None:
+        return None
+    if settings.oidc_audience is None:
+        raise InvalidInput(
+            "ONSET_OIDC_ISSUER is set: ONSET_OIDC_AUDIENCE is needed, too"
+        )
+    # most services have none, and it takes its time to import
+    directory = import_module("app.service.directory")
+    made: Directory = directory.Directory(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        settings.oidc_role_claim,
+        directory.roles_of(settings.oidc_roles),
+    )
+    return made
 
 
 async def _look(champions: Champions, started: asyncio.Event) -> None:

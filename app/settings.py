@@ -48,6 +48,24 @@ class Settings(BaseSettings):
         default=None,
         description="Becomes the admin key at first start; else one is made.",
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of an OpenID Connect issuer: its tokens are taken beside "
+        "keys, from people and services, not from devices.",
+    )
+    oidc_audience: str | None = Field(
+        default=None,
+        description="Whom its tokens must be for (`aud`); needed with an issuer.",
+    )
+    oidc_role_claim: str = Field(
+        default="onset_role",
+        description="Claim with a role or a list of groups; dots lead into objects, "
+        "as in `realm_access.roles`.",
+    )
+    oidc_roles: str = Field(
+        default="viewer=viewer,labeler=labeler,operator=operator,admin=admin",
+        description="Which values of that claim mean which role; the highest counts.",
+    )
     pool_size: Annotated[int, Field(ge=2, le=64)] = Field(
         default=8,
         description="Database connections of one serving process; PostgreSQL's "

@@ -157,6 +157,46 @@ async def find_all(conn: AsyncConnection, presented: Sequence[str]) -> list[Key 
     return out
 
 
+async def of_person(
+    conn: AsyncConnection, subject: str, *, name: str, role: Role, reach: Reach
+) -> tuple[Key, str | None]:
+    """Return the key of a person whom somebody else vouches for, made if need be.
+
+    It has no secret: its digest is that of the subject, which holds a character that
+    no presented key can have.  A key that is revoked stays as it was.
+
+    Parameters
+    ----------
+    subject : str
+        Issuer and name there, parted by a NUL.
+
+    Returns
+    -------
+    key : Key
+    act : {"create", "update"} or None
+        Whether it had to be made, or had another name, role or reach.
+    """
+    digest = sha256(subject.encode(errors="surrogatepass")).digest()
+    now = {
+        "name": name,
+        "role": role.value,
+        "profiles": list(reach.profiles),
+        "devices": list(reach.devices),
+    }
+    key_id = f"p{digest.hex()[:15]}"
+    known = select(api_keys).where(api_keys.c.id == key_id, api_keys.c.sha256 == digest)
+    row = (await conn.execute(known)).one_or_none()
+    if row is None:
+        made = upsert(api_keys).values(id=key_id, sha256=digest, **now)
+        await conn.execute(made.on_conflict_do_nothing())
+        return _key((await conn.execute(known)).one()), "create"
+    same = all(getattr(row, column) == value for column, value in now.items())
+    if same or row.revoked_at is not None:
+        return _key(row), None
+    change = update(api_keys).where(api_keys.c.id == key_id).values(**now)
+    return _key((await conn.execute(change.returning(api_keys))).one()), "update"
+
+
 async def get(conn: AsyncConnection, key_id: str) -> Key:
     """Return a key by its id, usable or not, or raise `NotFound`."""
     row = (

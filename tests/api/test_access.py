@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,9 +19,11 @@ from app.api.state import State
 from app.api.upgrade import PATH
 from app.domain import Role
 from app.errors import Forbidden, Unauthenticated
+from app.service.keyring import KeyRing
 from app.store import keys
 from tests.api.caller import Caller, api_of, require_problem
 from tests.api.reader import reading
+from tests.issuer import ROLES, Issuer, signed
 
 HTTP = [(method, path) for method, path in RULES if method != "WS"]
 STREAMS = {
@@ -77,9 +80,16 @@ def documented(route: dict[str, Any] | None, answer: httpx.Response) -> bool:
     return one is not None and (not kind or kind in one.get("content", {kind: {}}))
 
 
+@pytest.mark.parametrize("identity", ["key", "token"])
 async def test_each_role_may_do_what_the_table_says_and_nothing_else(
-    app: FastAPI, api: dict[str, Caller]
+    identity: str, app: FastAPI, client: httpx.AsyncClient, api: dict[str, Caller]
 ) -> None:
+    if identity == "token":  # devices have keys
+        state: State = app.state.onset
+        ring = KeyRing(state.engine, directory=Issuer().directory)
+        app.state.onset = replace(state, keys=ring)
+        for value, role in ROLES.items():
+            api[role.value] = api_of(client, signed(groups=[value], sub=value))
     paths = app.openapi()["paths"]
     wrong, cells = [], 0
     for method, path in HTTP:

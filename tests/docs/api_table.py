@@ -16,7 +16,8 @@ HEAD = """\
 `python -m tests.docs.api_table` writes this page from the code. `GET /openapi.json` has
 every field with examples, `GET /asyncapi.json` the [device socket](protocol.md).
 
-- Send a key as `Authorization: Bearer <key>`. Roles: device < viewer < labeler <
+- Send a key, or [a token of your directory](operations.md#people-of-a-directory), as
+  `Authorization: Bearer <key>`. Roles: device < viewer < labeler <
   operator < admin. A higher role may do what a lower one may, except that devices may
   only do what the table says. What it does not name is denied.
 - Bodies and answers are JSON; times are RFC 3339, UTC, with microseconds. An unknown
