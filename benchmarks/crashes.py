@@ -3,11 +3,13 @@
     python -m benchmarks.crashes [--kills 50] [--devices 30] [--readings 5000]
     python -m benchmarks.crashes --replicas 2 --postgres-crash-every 10
     python -m benchmarks.crashes --kills 0 --cut-commits 25
+    python -m benchmarks.crashes --kills 0 --replicas 4 --scale 2
 
 Every device sends the same readings twice: undisturbed, and while the service is killed
 (SIGKILL) at moments of chance and started again, devices come back over an old socket
 that goes on talking, PostgreSQL crashes (``immediate`` stop), or commits get no answer
-because the line to it is cut after COMMIT was sent.  The profile records, so that every
+because the line to it is cut after COMMIT was sent, or all replicas but one are sent
+home (SIGTERM), and come back, so many times.  The profile records, so that every
 reading can be looked up afterwards.  Exit status 1 if anything differs.
 """
 
@@ -33,6 +35,8 @@ from benchmarks.place import Place, free_ports, place
 PAUSE_SECONDS = (0.3, 1.5)
 """Between the return of the service and the next kill."""
 ZOMBIE_SHARE = 0.03
+STAY_SECONDS = 4.0
+"""In each of both sizes."""
 IN_FLIGHT_SECONDS = 0.02
 """What was said before the kill has arrived after that."""
 
@@ -149,6 +153,28 @@ async def disturb(where: Place, devices: list[Device], asked, found: Found) -> N
         found.recoveries.append(came - killed)
 
 
+async def scale(where: Place, devices: list[Device], times: int) -> None:
+    """Send all replicas home but the first, and let them come back."""
+    ledger = devices[0].ledger
+    for _ in range(times):
+        for port in where.ports[1:]:
+            process = where.running.pop(f"serve {port}")
+            process.terminate()
+            if status := await asyncio.to_thread(process.wait):
+                raise SystemExit(f"a replica that was sent home ended with {status}")
+        before = len(ledger.acks)
+        await asyncio.sleep(STAY_SECONDS)
+        heard = {device for _, device in ledger.acks[before:]}
+        if unheard := {d.name for d in devices if not d.done} - heard:
+            raise SystemExit(f"one replica does not serve {sorted(unheard)}")
+        for port in where.ports[1:]:
+            where.start("serve", port)
+            await asyncio.to_thread(where.wait, port)
+        await asyncio.sleep(STAY_SECONDS)
+        there = Counter(d.socket.port for d in devices if d.socket)
+        print(f"devices by replica: {sorted(there.values())}")
+
+
 async def cut_commits(proxy: Proxy, count: int) -> None:
     """Cut so many commits, one after another."""
     rng = random.Random(2)
@@ -220,12 +246,15 @@ async def measure(where: Place, asked, proxy: Proxy | None, port: int) -> bool:
     await play(where, calm)
     ledger, found = Ledger(), Found()
     seconds = asked.kills * 3.5 + asked.cut_commits * 0.6
+    seconds += asked.scale * (2 * STAY_SECONDS + 6.0 * asked.replicas)
     pace = 2 * seconds / (asked.readings / 30)
     devices = [
         Device(n, keys[n], sent[n], ledger, pace=pace, zombie_share=ZOMBIE_SHARE)
         for n in names
     ]
     others = [disturb(where, devices, asked, found)]
+    if asked.scale:
+        others.append(scale(where, devices, asked.scale))
     if proxy is not None:
         others.append(cut_commits(proxy, asked.cut_commits))
     began = time.perf_counter()
@@ -256,7 +285,10 @@ def main() -> None:
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--postgres-crash-every", type=int, default=0)
     parser.add_argument("--cut-commits", type=int, default=0)
+    parser.add_argument("--scale", type=int, default=0)
     asked = parser.parse_args()
+    if asked.scale and (asked.kills or asked.replicas < 2):
+        parser.error("--scale needs --kills 0 and --replicas, two or more")
     if asked.cut_commits and asked.kills:
         parser.error("a cut line may end a start that nobody repeats: --kills 0")
     (port,) = free_ports(1)
