@@ -109,7 +109,9 @@ def code(label: str) -> tuple[float, ...]:
     >>> len(code("fist")), code("fist") == code("fist"), code("fist") == code("rest")
     (8, True, False)
     """
-    raw = hashlib.sha256(b"onset class 1" + label.encode(errors="surrogatepass")).digest()
+    raw = hashlib.sha256(
+        b"onset class 1" + label.encode(errors="surrogatepass")
+    ).digest()
     return tuple(int(v) / 2**31 - 1.0 for v in np.frombuffer(raw, "<u4"))
 
 
