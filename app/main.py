@@ -267,6 +267,7 @@ def _build(
     background.start("champions", lambda: champions.run(url))
     background.start("detectors", lambda: detectors.run(url))
     background.start("feed", feed.run)
+    background.start("pasts", lambda: shared.pasts.run(engine))
     background.start("gauges", lambda: metrics.models.run(engine))
     background.start("revoked keys", lambda: sockets.expel(engine))
     started = asyncio.Event()

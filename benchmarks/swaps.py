@@ -1,4 +1,4 @@
-"""Two hundred swaps while predictions are asked for as fast as they come.
+"""Swaps without end while predictions are asked for as fast as they come.
 
     python -m benchmarks.swaps [--swaps 200] [--predictions 100000] [--per-minute 100]
 
@@ -8,7 +8,9 @@ while eight connections ask `POST /classify` without a pause.  Counted are answe
 are no answers, answers whose class is of another version than they name (mixed), and
 answers that a connection hears out of the ledger's order, or before their version was
 promoted (wrong).  A process serves the former until it has loaded the next, which is
-measured, and told.  Exit code 1 if anything of it is not 0.
+measured, and told.  Meanwhile a device streams events, each stored with its prediction;
+in the end all of them are asked again of the versions that they name, and must come out
+bit for bit.  Exit code 1 if anything of it is not 0, or if nothing was stored.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.client import Onset
+from app.client import DeviceStream, Onset
 from benchmarks.place import KEY, place
 
 TAGS = 5
 CLASSES = ("rest", "fist")
 CONNECTIONS = 8
+STREAMER = "streamer"
 Answer = tuple[float, float, int]
 """When it was asked for, when it came, and of which version it is."""
 
@@ -133,6 +136,40 @@ async def swap(
         to.promoted.append((at, time.perf_counter(), now))
 
 
+async def stream(url: str, key: str, stop: asyncio.Event) -> None:
+    """Send rest and bursts, one event a tenth of a second, until told to stop."""
+    rng = np.random.default_rng(0)
+    async with DeviceStream(url, STREAMER, key) as line:
+        while not stop.is_set():
+            loud = np.repeat([0.1, 2.0, 0.1], [250, 50, 100])[:, None]
+            values = rng.normal(0, loud, (400, 2)).astype(np.float32)
+            for part in np.split(values, 8):
+                await line.send(part)
+                await asyncio.sleep(0.0125)
+        await line.drained()
+
+
+async def ask_again(api: Onset, names: dict[int, str]) -> tuple[int, int, int, int]:
+    """Check what was stored of the stream.
+
+    Returns how many predictions there are and of how many versions, how many name
+    another version than their class is of, and how many do not come out again.
+    """
+    said = [
+        one["prediction"]
+        async for one in api.events(device=STREAMER)
+        if one["prediction"] is not None
+    ]
+    mixed = sum(
+        one["label"].split(":")[0] != names[one["model_version"]] for one in said
+    )
+    job = await api.verify(profile="swaps", device=STREAMER)
+    told = (await api.wait_job(job["id"]))["result"]
+    lost = told["predictions"] - told["predictions_reproduced"]
+    assert told["predictions"] == len(said)
+    return len(said), len({one["model_version"] for one in said}), mixed, lost
+
+
 def wrong(answers: list[Answer], promoted: list[tuple[float, float, int]]) -> int:
     """Count the answers of one connection that do not follow the ledger.
 
@@ -182,12 +219,16 @@ async def measure(url: str, port: int, asked: argparse.Namespace) -> int:
         asking = [
             asyncio.create_task(ask(port, names, to, stop)) for _ in range(CONNECTIONS)
         ]
+        await api.put_device(STREAMER, "swaps")
+        key = await api.device_key(STREAMER)
+        asking.append(asyncio.create_task(stream(url, key, stop)))
         begun = time.perf_counter()
         await swap(api, names, to, asked)
         await to.enough.wait()
         took = time.perf_counter() - begun
         stop.set()
         await asyncio.gather(*asking)
+        stored, of, mistold, lost = await ask_again(api, names)
     late = lags(to)
     n_wrong = sum(wrong(one, to.promoted) for one in to.answers)
     print(
@@ -203,7 +244,12 @@ async def measure(url: str, port: int, asked: argparse.Namespace) -> int:
     print(
         "answers: p50 {:.2f} ms, p99 {:.2f} ms".format(*np.percentile(waits, [50, 99]))
     )
-    return int(bool(to.failed or to.mixed or n_wrong))
+    print(
+        f"of a stream: {stored} predictions of {of} versions, {mistold} mixed, "
+        f"{stored - lost} the same to the last bit when asked again"
+    )
+    faults = to.failed or to.mixed or n_wrong or mistold or lost or not stored
+    return int(bool(faults))
 
 
 def main() -> int:

@@ -20,6 +20,7 @@ USERS = {
     "service/explaining.py": "finds the labelled events that are nearest",
     "service/clustering.py": "finds unknown events that are alike",
     "service/foreign.py": "tries an imported model on stored windows",
+    "service/jobs/remembering.py": "sums up what is known of a device",
     "main.py": "compiles the kernels at the start",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from fastapi import APIRouter, Depends, Request
@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from app.api.fields import Answer, Body, Name, Number, example
 from app.api.state import State, current, reach_of
-from app.domain import Float32Array, Prediction
+from app.domain import Context, Float32Array, Json, Prediction
 from app.domain.reach import Reach
 from app.errors import InvalidReadings, NotFound
 from app.learning.model import Model, classify
@@ -35,6 +35,9 @@ class ClassifyBody(Body):
     `pre_roll` and `post_roll` say how many readings of each window lie before and
     after the event: one number for all, or a list.  Without them a window is taken to
     have what most windows of the model's training had, as a stored event's has.
+
+    `contexts`: what was known beside each window, as `GET /events/{id}/window` shows
+    it; without, nothing was.  Only models that learnt to read it look at it.
     """
 
     profile: Name
@@ -50,6 +53,9 @@ class ClassifyBody(Body):
     model_version: Number | None = None
     pre_roll: Roll | list[Roll] | None = None
     post_roll: Roll | list[Roll] | None = None
+    contexts: (
+        Annotated[list[dict[str, Any] | None], Field(max_length=MAX_ROWS)] | None
+    ) = None
 
     model_config = example(
         {"profile": "arm-band", "windows": [[[0.1, 0.2], [0.3, 0.1]]]}
@@ -64,6 +70,8 @@ class ClassifyBody(Body):
         for rolls in (self.pre_roll, self.post_roll):
             if isinstance(rolls, list) and len(rolls) != len(self.windows or ()):
                 raise ValueError("as many rolls as windows")
+        if self.contexts is not None and len(self.contexts) != len(self.windows or ()):
+            raise ValueError("as many contexts as windows")
         return self
 
 
@@ -156,6 +164,10 @@ class Asked(Protocol):
     def post_roll(self) -> Rolls | None:
         """How many readings lie after the event."""
 
+    @property
+    def contexts(self) -> Sequence[Json | None] | None:
+        """What was known beside each window, or None."""
+
 
 def predict(model: Model, body: Asked) -> list[Prediction]:
     """Say what a model says of each window; blocks for milliseconds."""
@@ -163,11 +175,13 @@ def predict(model: Model, body: Asked) -> list[Prediction]:
         return [model.predict(_array(row, 1)) for row in body.features]
     windows = body.windows or []
     before, after = (_each(r, len(windows)) for r in _rolls(model, body))
+    beside = body.contexts or [None] * len(windows)
     said = []
-    for window, pre, post in zip(windows, before, after, strict=True):
+    for window, pre, post, one in zip(windows, before, after, beside, strict=True):
+        known = None if one is None else Context.from_json(one)
         if pre + post >= len(window):
             raise InvalidReadings("the rolls leave nothing of the window")
-        said.append(classify(model, _array(window, 2), pre, post))
+        said.append(classify(model, _array(window, 2), pre, post, known))
     return said
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hmac
 import io
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -67,6 +69,11 @@ class ExportQuery(Query):
     windows: bool = Field(
         default=False, description="With the readings of each event; not in CSV."
     )
+    pseudonyms: bool = Field(
+        default=False,
+        description="With names made up for this export in place of devices, boots, "
+        "events and labellers.",
+    )
     since: Annotated[str, AfterValidator(cursor_text)] | None = Field(
         default=None,
         description="Only what was stored after the row that had this `cursor`.",
@@ -81,7 +88,8 @@ class ExportQuery(Query):
 
     def wanted(self) -> EventFilter:
         """Return the store's filter."""
-        return EventFilter(**self.model_dump(exclude={"format", "windows", "since"}))
+        form = {"format", "windows", "pseudonyms", "since"}
+        return EventFilter(**self.model_dump(exclude=form))
 
 
 @router.get(
@@ -96,6 +104,8 @@ async def export(
 
     Each row has a `cursor`: a later export `since` the last one goes on after it and
     misses nothing.  A stream that breaks off is incomplete; go on from its last row.
+    With `pseudonyms` a name stands for the same all through the export, and for nothing
+    in another one.
     """
     if query.windows and query.format == "csv":
         raise InvalidInput("windows=true: a CSV has no place for windows")
@@ -117,6 +127,7 @@ async def export(
 async def pages(state: State, query: ExportQuery) -> AsyncIterator[list[Row]]:
     """Read what fits page by page; a page is one short look at the database."""
     size = PAGE_WITH_WINDOWS if query.windows else PAGE
+    secret = secrets.token_bytes(32) if query.pseudonyms else None
     cursor = query.since
     while True:
         async with state.engine.connect() as conn:
@@ -128,6 +139,8 @@ async def pages(state: State, query: ExportQuery) -> AsyncIterator[list[Row]]:
                     row["window"] = shown[event.id].tolist()
                     row["pre_roll"] = event.pre_roll
                     row["post_roll"] = event.post_roll
+        if secret is not None:
+            rows = [unnamed(row, secret) for row in rows]
         if rows:
             yield rows
         if more is None:
@@ -158,6 +171,25 @@ def flat(row: EventRow) -> Row:
         "labelled_by": label and label.by,
         "labelled_at": label and label.at,
         "cursor": cursor_of(row.position),
+    }
+
+
+def unnamed(row: Row, secret: bytes) -> Row:
+    """Put names that nobody can lead back in place of those of devices and people.
+
+    An event's id is made of its device's name: who guesses the one has the other.
+    """
+
+    def alias(kind: str, name: str) -> str:
+        said = hmac.digest(secret, f"{kind}\x1f{name}".encode(), "sha256").hex()
+        return f"{kind}-{said[:16]}"
+
+    by = row["labelled_by"]
+    return row | {
+        "id": alias("event", row["id"]),
+        "device": alias("device", row["device"]),
+        "boot": alias("boot", f"{row['device']}\x1f{row['boot']}"),
+        "labelled_by": by and alias("person", by),
     }
 
 

@@ -43,6 +43,7 @@ class _Asked(NamedTuple):
     windows: list[Float32Array] | None
     pre_roll: int | None
     post_roll: int | None
+    contexts: None = None
 
 
 _read = msgspec.json.Decoder(_Body).decode

@@ -25,6 +25,7 @@ from app.detection.scores import shown
 from app.domain import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
+    Beside,
     Channel,
     DetectorVersion,
     Profile,
@@ -101,6 +102,12 @@ class RetrainBody(Body):
         description="Whether devices may get models of their own, where they are "
         "better by the device's own labels.",
     )
+    context: Literal["none", "session", "session+device"] = Field(
+        default="none",
+        description="What is kept beside the windows of events, for models to read: "
+        "what happened before in the `session`, and what is known of the `device` "
+        "from its past. Of streams that are opened from now on.",
+    )
     least: Annotated[dict[Text64, LeastBody], Field(max_length=1000)] = Field(
         default={},
         description="By class, what it must reach; of versions trained or "
@@ -164,7 +171,9 @@ class ProfileBody(Body):
             max_hold_seconds=self.max_hold_seconds,
             max_gap_seconds=self.max_gap_seconds,
             record=self.record,
-            retrain=RetrainPolicy(**self.retrain.model_dump()),
+            retrain=RetrainPolicy(
+                **self.retrain.model_dump() | {"context": Beside(self.retrain.context)}
+            ),
             retention=RetentionPolicy(**self.retention.model_dump()),
         )
 

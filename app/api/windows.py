@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,6 +28,8 @@ class WindowAnswer(Answer):
     rate_hz: float
     pre_roll: int
     post_roll: int
+    context: dict[str, Any] | None = None
+    """What was known beside it when it was named; for `POST /classify`."""
 
 
 def written(window: Window, accept: str) -> Response:
@@ -42,6 +45,7 @@ def written(window: Window, accept: str) -> Response:
         "rate_hz": window.rate_hz,
         "pre_roll": window.pre_roll,
         "post_roll": window.post_roll,
+        "context": None if window.context is None else window.context.to_json(),
     }
     return Response(msgspec.json.encode(data), media_type=JSON)
 

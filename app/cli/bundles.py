@@ -54,8 +54,9 @@ def offline(
     kept = 0
     for recording in read_folder(folder, names):
         stream = whole.stream(recording.device, recording.part)
+        session = whole.session()
         for event in played(recording, stream):
-            said = whole.classify(event)
+            said = whole.classify(event, session)
             if keep is not None:
                 with keep.open("ab") as lines:
                     lines.write(_window(event) + b"\n")

@@ -207,6 +207,9 @@ def export(
     windows: Annotated[
         bool, typer.Option("--windows", help="With the raw readings of each event.")
     ] = False,
+    pseudonyms: Annotated[
+        bool, typer.Option("--pseudonyms", help="With made up names of devices.")
+    ] = False,
     url: Url = None,
 ) -> None:
     """Write events with their predictions and labels."""
@@ -217,6 +220,7 @@ def export(
         "device": device,
         "since": since,
         "windows": "true" if windows else None,
+        "pseudonyms": "true" if pseudonyms else None,
     }
     parts = service.stream("/export", asked)
     if file is None:

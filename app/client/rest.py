@@ -40,6 +40,11 @@ __all__ = ["BlockingOnset", "Onset", "Way"]
 
 T = TypeVar("T")
 UNDER_WAY = ("queued", "running")
+KEPT = httpx.Limits(
+    max_connections=100, max_keepalive_connections=20, keepalive_expiry=2.5
+)
+"""An idle connection is let go before the server closes it, after 5 s: a request that
+is sent at that very moment would get no answer."""
 
 
 class Onset(Verbs):
@@ -76,6 +81,7 @@ class Onset(Verbs):
             headers=_headers(key),
             timeout=timeout_seconds,
             transport=transport,
+            limits=KEPT,
             trust_env=not is_loopback(url),
         )
 
@@ -163,6 +169,7 @@ class BlockingOnset(Verbs):
             headers=_headers(key),
             timeout=timeout_seconds,
             transport=transport,
+            limits=KEPT,
             trust_env=not is_loopback(url),
         )
 

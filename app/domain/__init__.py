@@ -14,6 +14,7 @@ from app.domain.answers import (
     Role,
 )
 from app.domain.arrays import Float32Array, FloatArray, Json
+from app.domain.context import Beside, Context, Earlier, Past
 from app.domain.profile import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
@@ -43,8 +44,11 @@ __all__ = [
     "MAX_CHANNELS",
     "MAX_RATE_HZ",
     "NOTHING",
+    "Beside",
     "Channel",
+    "Context",
     "DetectorVersion",
+    "Earlier",
     "Event",
     "Flag",
     "Float32Array",
@@ -55,6 +59,7 @@ __all__ = [
     "LabelledWindow",
     "NearMiss",
     "Onset",
+    "Past",
     "Prediction",
     "PredictionLog",
     "Profile",

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.arrays import Float32Array
+from app.domain.context import Context
 
 NOTHING = "nothing"
 """The label that says an event is none: a false alarm of the detector."""
@@ -86,6 +87,8 @@ class LabelledWindow:
     post_roll: int = 0
     by: str = ""
     """Who said so."""
+    context: Context | None = None
+    """What was known beside it when it was named."""
 
 
 class Role(StrEnum):

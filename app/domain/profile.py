@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.domain.arrays import Json
+from app.domain.context import Beside
 from app.domain.retention import RetentionPolicy
 from app.errors import InvalidProfile
 
@@ -59,6 +60,9 @@ class RetrainPolicy:
         enough keys label the class.
     personal : bool
         Whether a full training also judges models of single devices' own.
+    context : Beside
+        What is kept beside the windows of events from now on, and read by models where
+        it makes them better.
     least : mapping
         By class: least ``probability`` and ``seconds``, below which it is unknown, of
         versions that are trained from now on.
@@ -75,6 +79,7 @@ class RetrainPolicy:
     key_share: float = 0.3
     drift_labels: int | None = None
     personal: bool = True
+    context: Beside = Beside.NONE
     least: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     intended_use: str = ""
     valid_days: float | None = None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from app.domain.arrays import Float32Array, FloatArray
+from app.domain.context import Context
 from app.errors import InvalidReadings
 
 EVENT_NAMESPACE = uuid.UUID("6f6e7365-7400-5000-8000-000000000001")
@@ -138,6 +139,8 @@ class Event:
         How many readings of `window` lie before the onset and from the offset on.
     detector_version : int
         0 for events that no detector found.
+    context : Context or None
+        What was known beside the window when it was named, where that is kept.
     """
 
     id: uuid.UUID
@@ -154,6 +157,7 @@ class Event:
     pre_roll: int = 0
     post_roll: int = 0
     flags: tuple[str, ...] = ()
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True)

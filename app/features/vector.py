@@ -31,6 +31,9 @@ That is feature set ``v1``.  ``v2`` is the same and after it what `convolve` mak
 mixtures of channels: a thousand small patterns, how strong each is in the body and how
 often it occurs.  It pays where the course of a signal tells more than its strength, and
 costs ten times the time, so a model says which of both it reads.
+
+``v1+c1`` and ``v2+c1`` have columns after it that say what was known beside the window,
+of the session and of the device (`beside`).
 """
 
 from __future__ import annotations
@@ -42,7 +45,9 @@ from functools import cache
 import numpy as np
 
 from app.domain import Float32Array, FloatArray
+from app.domain.context import Context, Earlier, Past
 from app.errors import InvalidReadings
+from app.features.beside import context_names, context_width, encode
 from app.features.convolve import N_CONVOLVED, convolve, describe
 from app.features.kernels import (
     COLUMNS,
@@ -55,14 +60,68 @@ from app.features.kernels import (
 )
 
 PLAIN, CONVOLVED = "v1", "v2"
-FEATURE_SETS = (PLAIN, CONVOLVED)
-"""Each begins with all of the one before it."""
+CONTEXT = "+c1"
+"""Behind the name of a set of window features: with what was known beside it."""
+FEATURE_SETS = (PLAIN, CONVOLVED, PLAIN + CONTEXT, CONVOLVED + CONTEXT)
+"""All begin with ``v1``; what is of the context comes last."""
 PAIRED_CHANNELS = 16
 LARGEST = 1e18
 """Features are clipped to this: its square still fits into float32."""
 
 _NOTHING = np.empty(0)
+_LOG_POWER = COLUMNS.index("log_power")
 _SEGMENT = 256  # readings in one piece of the averaged spectrum
+
+
+def of_window(feature_set: str) -> str:
+    """Return the part of a feature set that is of the window alone.
+
+    Examples
+    --------
+    >>> of_window("v2+c1"), of_window("v1")
+    ('v2', 'v1')
+    """
+    return feature_set.removesuffix(CONTEXT)
+
+
+def reads_context(feature_set: str) -> bool:
+    """Whether a feature set says what was known beside the window."""
+    return feature_set.endswith(CONTEXT)
+
+
+def with_context(feature_set: str, wanted: bool = True) -> str:
+    """Return a feature set with what was known beside the window, or without."""
+    return of_window(feature_set) + (CONTEXT if wanted else "")
+
+
+def widest(*feature_sets: str) -> str:
+    """Return the set that has the columns of all of these.
+
+    Examples
+    --------
+    >>> widest("v1+c1", "v2")
+    'v2+c1'
+    """
+    beside = any(reads_context(one) for one in feature_sets)
+    return with_context(max(of_window(one) for one in feature_sets), beside)
+
+
+def has(table: Float32Array, n_channels: int, feature_set: str) -> bool:
+    """Whether a table (n_rows, n_columns) has all columns of a feature set."""
+    n = table.shape[1]
+    if not reads_context(feature_set):
+        return bool(n >= width(n_channels, feature_set))
+    sets = [one for one in FEATURE_SETS if reads_context(one) and one >= feature_set]
+    return n in {width(n_channels, one) for one in sets}
+
+
+def columns(table: Float32Array, n_channels: int, feature_set: str) -> Float32Array:
+    """Return the columns of a feature set that the table has all of."""
+    n = width(n_channels, of_window(feature_set))
+    if not reads_context(feature_set):
+        return table[:, :n]
+    beside = table[:, -context_width(n_channels) :]
+    return np.ascontiguousarray(np.hstack((table[:, :n], beside)))
 
 
 def names(profile_channels: Sequence[str], feature_set: str = PLAIN) -> tuple[str, ...]:
@@ -87,7 +146,8 @@ def names(profile_channels: Sequence[str], feature_set: str = PLAIN) -> tuple[st
         *(f"{c}.{f}" for c in channels for f in COLUMNS),
         *(f"{channels[a]}*{channels[b]}.correlation" for a, b in pairs),
         *(f"{channels[a]}*{channels[b]}.log_moment" for a, b in moments),
-        *(describe() if feature_set == CONVOLVED else ()),
+        *(describe() if of_window(feature_set) == CONVOLVED else ()),
+        *(context_names(channels) if reads_context(feature_set) else ()),
     )
 
 
@@ -96,13 +156,14 @@ def width(n_channels: int, feature_set: str = PLAIN) -> int:
 
     Examples
     --------
-    >>> width(2), width(2, "v2")
-    (84, 4116)
+    >>> width(2), width(2, "v2"), width(2, "v2+c1")
+    (84, 4116, 4155)
     """
     n = n_channels
     between = n * n if n <= PAIRED_CHANNELS else n - 1
-    extra = N_CONVOLVED if feature_set == CONVOLVED else 0
-    return n * len(COLUMNS) + between + extra
+    extra = N_CONVOLVED if of_window(feature_set) == CONVOLVED else 0
+    beside = context_width(n) if reads_context(feature_set) else 0
+    return n * len(COLUMNS) + between + extra + beside
 
 
 def extract(
@@ -111,6 +172,7 @@ def extract(
     pre_roll: int = 0,
     post_roll: int = 0,
     feature_set: str = PLAIN,
+    context: Context | None = None,
 ) -> Float32Array:
     """Describe a window by a vector of fixed length.
 
@@ -123,7 +185,9 @@ def extract(
     pre_roll, post_roll : int >= 0, in readings
         How much of `window` lies before and after the event.  Where they leave no
         body, the whole window is the body.
-    feature_set : {"v1", "v2"}
+    feature_set : {"v1", "v2", "v1+c1", "v2+c1"}
+    context : Context or None
+        What was known beside the window, for a set that says so; None: nothing.
 
     Returns
     -------
@@ -158,8 +222,12 @@ def extract(
     compare(series[:, :start].copy(), body, table)
     _spectrum(body, rate_hz, table)
     between = cross(body, n_channels <= PAIRED_CHANNELS)
-    more = convolve(body) if feature_set == CONVOLVED else _NOTHING
-    return finish(table, between, more, LARGEST)
+    more = convolve(body) if of_window(feature_set) == CONVOLVED else _NOTHING
+    row = finish(table, between, more, LARGEST)
+    if not reads_context(feature_set):
+        return row
+    beside = encode(context, (stop - start) / rate_hz, table[:, _LOG_POWER])
+    return np.concatenate((row, beside))
 
 
 def digest(features: Float32Array) -> str:
@@ -188,9 +256,20 @@ def fingerprint(feature_set: str = PLAIN) -> str:
         ramp = np.arange(n * channels, dtype=np.int64).reshape(n, channels)
         counts = (ramp * 7919 + ramp**2 * 31) % 2003 - 700
         window: Float32Array = (counts / 8).astype(np.float32)
-        row = extract(window, 50.0, pre, post, feature_set)
+        row = extract(window, 50.0, pre, post, feature_set, _known(channels))
         text += ",".join(f"{v:.3e}" for v in row)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _known(n_channels: int) -> Context:
+    """Give a context that every column of `beside` says something of."""
+    said = {"fist": 0.75, "rest": 0.25}
+    before = (
+        Earlier(2.5, 1.25, "fist", 0.75, True, said),
+        Earlier(9.0, 0.5, "rest", 0.5),
+    )
+    power = tuple((float(c), 1.0 + c) for c in range(n_channels))
+    return Context(7, before, (1, 2, 5), Past("", 40, (1.5, 0.5), said, power))
 
 
 def _spectrum(body: FloatArray, rate_hz: float, table: FloatArray) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from app.detection import Stream
 from app.domain import Channel, DetectorVersion, Event, Json, Prediction, Profile
 from app.errors import ArtefactError, OnsetError
+from app.features import Session
 from app.learning.card import ModelCard
 from app.learning.model import Model, classify
 
@@ -33,9 +34,23 @@ class Bundle:
         """Begin a stream of a device; it gives the events."""
         return Stream(self.profile, self.detector, device, boot)
 
-    def classify(self, event: Event) -> Prediction:
-        """Name an event that the stream gave."""
-        return classify(self.model, event.window, event.pre_roll, event.post_roll)
+    def session(self) -> Session:
+        """Begin to note what a stream's events were; nothing is known of the device."""
+        return Session(self.profile.rate_hz)
+
+    def classify(self, event: Event, session: Session | None = None) -> Prediction:
+        """Name an event that the stream gave, and note it in its session.
+
+        The events of a stream must come in their order; without a session nothing is
+        known of those before.
+        """
+        known = None if session is None else session.context(event.onset_seq)
+        said = classify(
+            self.model, event.window, event.pre_roll, event.post_roll, known
+        )
+        if session is not None:
+            session.note(event, said)
+        return said
 
 
 def pack(

@@ -14,8 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+import numpy as np
+
 from app import features
-from app.domain import LabelledWindow, Profile
+from app.domain import Beside, LabelledWindow, Profile, RetrainPolicy
+from app.learning.again import as_learnt, fitted_again
 from app.learning.catalogue import AUTO, FULL, INCREMENTAL, PORTFOLIO, spec_of
 from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
 from app.learning.evaluate import Answers, evaluate, examine
@@ -25,7 +28,7 @@ from app.learning.model import Model, ModelCard
 from app.learning.promotion import Candidate, Decision, Policy, decide
 from app.learning.story import tell
 from app.learning.train import Progress, train_full
-from app.learning.weights import weights_of
+from app.learning.unknown import Rule, find_rule
 
 CONVOLVED_ROWS = 5000
 """With more rows patterns are not tried: 80 MB of features, and plain ones suffice."""
@@ -131,6 +134,7 @@ def challenge(
             seed=seed,
             progress=progress,
             online=profile.is_online,
+            feature_set=features.with_context(features.PLAIN, _keeps_context(profile)),
         )
     else:
         trained = train_full(
@@ -139,6 +143,7 @@ def challenge(
             seed=seed,
             progress=progress,
             unknown_rate=profile.retrain.unknown_rate,
+            context=None if _keeps_context(profile) else False,
         )
     progress("exporting", 0.85)
     onnx, card = export(trained, profile, train, holdout)
@@ -147,6 +152,13 @@ def challenge(
     listed = manifest(dataset, parts, trained.feature_set, share)
     judged = Model.load(onnx, card)
     said, report = examine(judged, holdout)
+    if kind == INCREMENTAL:
+        trained = replace(
+            trained, rule=_held_out_rule(judged, holdout, said, profile.retrain)
+        )
+        card = replace(card, rule=trained.rule)
+        judged = replace(judged, card=card)
+        said, report = examine(judged, holdout)
     answers, on_gold = {"holdout": said}, None
     if len(chosen):
         answers["gold"], on_gold = examine(judged, chosen)
@@ -170,8 +182,14 @@ def challenge(
     )
     if kind == FULL:
         sharpness = trained.sharpness
+        beside = features.reads_context(trained.feature_set)
         again = train_full(
-            dataset, trained.name, seed=seed, progress=progress, sharpness=sharpness
+            dataset,
+            trained.name,
+            seed=seed,
+            progress=progress,
+            sharpness=sharpness,
+            context=beside,
         )
         served = export(again, profile, train, holdout)
         after = evaluate(Model.load(*served), holdout)
@@ -179,7 +197,8 @@ def challenge(
         if after.accuracy >= report.accuracy:
             onnx = served[0]
             card = replace(served[1], rule=trained.rule, least=card.least)
-            listed = replace(listed, refitted=Recipe(trained.name, seed, sharpness))
+            recipe = Recipe(trained.name, seed, sharpness, beside)
+            listed = replace(listed, refitted=recipe)
     card = card.with_unknown_below(report.unknown_below)
     story = tell(profile, kind, trained, train, ours, theirs, decision, listed)
     return Challenger(kind, onnx, card, listed, story, decision, trained.state, answers)
@@ -192,9 +211,30 @@ def _reads(profile: Profile, kind: str, n_rows: int, champion: Champion | None) 
     if kind == FULL and n_rows <= CONVOLVED_ROWS:
         able = PORTFOLIO if estimator == AUTO else (estimator,)
         reads = max(spec_of(name).feature_set for name in able)
+    reads = features.with_context(reads, _keeps_context(profile))
     if champion is not None and champion.model.feature_set in features.FEATURE_SETS:
-        reads = max(reads, champion.model.feature_set)
+        reads = features.widest(reads, champion.model.feature_set)
     return reads
+
+
+def _keeps_context(profile: Profile) -> bool:
+    return profile.retrain.context != Beside.NONE
+
+
+def _held_out_rule(
+    judged: Model, holdout: Dataset, said: Answers, asked: RetrainPolicy
+) -> Rule | None:
+    """Set the rule of what is unknown by held-out rows: there are no folds here."""
+    if judged.space is None or not len(holdout):
+        return None
+    best = said.probabilities.argmax(axis=1)
+    right = [judged.classes[k] == y for k, y in zip(best, holdout.labels, strict=True)]
+    return find_rule(
+        judged.space.table(holdout.table(judged.feature_set)),
+        said.probabilities.max(axis=1),
+        np.array(right),
+        asked.unknown_rate,
+    )
 
 
 def best(challengers: Sequence[Challenger]) -> Challenger | None:
@@ -242,33 +282,3 @@ def _champion(
         fresh=evaluate(model, judges.fresh).correct,
         gold=evaluate(model, judges.gold.without(known)) if len(judges.gold) else None,
     )
-
-
-def as_learnt(listed: Manifest, dataset: Dataset, known: Mapping[UUID, str]) -> Dataset:
-    """Return the rows of events in `known`, with the labels and weights of then."""
-    rows = dataset.take(i for i, e in enumerate(dataset.events) if e in known)
-    return replace(
-        rows,
-        labels=tuple(known[e] for e in rows.events),
-        weights=weights_of(listed.weighing, rows.events),
-    )
-
-
-def fitted_again(
-    served: Model, recipe: Recipe, profile: Profile, rows: Dataset
-) -> Model:
-    """Fit what serves by its recipe to other rows; what it demands stays the same."""
-    fitted = train_full(
-        rows,
-        recipe.estimator,
-        seed=recipe.seed,
-        progress=quiet,
-        sharpness=recipe.sharpness,
-    )
-    onnx, card = export(fitted, profile, rows)
-    demands = served.card
-    return Model.load(onnx, replace(card, rule=demands.rule, least=demands.least))
-
-
-def quiet(_: str, __: float) -> None:
-    """Show no progress: what serves is not what the user waits for."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app import features
 from app.domain import Float32Array, FloatArray
 from app.features.kernels import COLUMNS
 from app.learning.dataset import Dataset
@@ -40,7 +41,14 @@ class Columns:
 
 
 def single_readings(rows: Dataset) -> NDArray[np.int64] | None:
-    """Return the columns that hold the values of rows of one reading; else None."""
+    """Return the columns that hold the values of rows of one reading; else None.
+
+    And those of what was known beside them, where the rows have any.
+    """
     if not len(rows) or (rows.features[:, COUNT] != 1.0).any():
         return None
-    return np.arange(rows.n_channels, dtype=np.int64) * len(COLUMNS) + MEAN
+    values = np.arange(rows.n_channels, dtype=np.int64) * len(COLUMNS) + MEAN
+    first, n = features.width(rows.n_channels), rows.features.shape[1]
+    beside = rows.has(features.with_context(features.PLAIN))
+    more = np.arange(first, n if beside else first, dtype=np.int64)
+    return np.concatenate((values, more))

@@ -96,13 +96,12 @@ class Dataset:
         return replace(self, weights=weigh_keys(self.labels, self.keys, share))
 
     def table(self, feature_set: str) -> Float32Array:
-        """Return the columns of a feature set that is no wider than the dataset."""
-        return self.features[:, : features.width(self.n_channels, feature_set)]
+        """Return the columns of a feature set that the rows have."""
+        return features.columns(self.features, self.n_channels, feature_set)
 
     def has(self, feature_set: str) -> bool:
         """Whether the rows have all columns of a feature set."""
-        wanted = features.width(self.n_channels, feature_set)
-        return bool(self.features.shape[1] >= wanted)
+        return features.has(self.features, self.n_channels, feature_set)
 
     def without(self, events: Iterable[UUID]) -> Dataset:
         """Return the rows whose event is not among the given ones."""
@@ -124,7 +123,12 @@ def build(
     table = np.empty((len(ordered), width), dtype=np.float32)
     for i, row in enumerate(ordered):
         table[i] = features.extract(
-            row.window, profile.rate_hz, row.pre_roll, row.post_roll, feature_set
+            row.window,
+            profile.rate_hz,
+            row.pre_roll,
+            row.post_roll,
+            feature_set,
+            row.context,
         )
     return Dataset(
         profile=profile.name,
@@ -190,6 +194,8 @@ class Recipe:
     estimator: str
     seed: int
     sharpness: float = 1.0
+    context: bool = False
+    """Whether it reads what was known beside the windows."""
 
 
 @dataclass(frozen=True, slots=True)

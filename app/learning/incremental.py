@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from app import features
 from app.errors import ArtefactError
 from app.learning.catalogue import EstimatorSpec, incremental_spec
 from app.learning.columns import Columns, single_readings
@@ -30,6 +31,7 @@ from app.learning.estimators import (
     recent_trees,
     weigh,
 )
+from app.learning.novelty import find_space
 from app.learning.train import Progress, Trained, require_classes
 
 EPOCHS, STEPS = 60, 30_000
@@ -43,6 +45,8 @@ RECENT, SCALED = 1000, 2000
 FOLLOW_EPOCHS, FOLLOW_STEP = 3, 1.0
 """How far ``adaptive`` goes: passes over new rows, and what one row may move its own
 logit by, whatever the number of features."""
+SPACED = 1000
+"""Newest rows from which everything else is told to be far."""
 UNSEEN = -3.0
 """Where the intercept of a new mode begins: one in twenty, until rows say more."""
 STATE_VERSION = 1
@@ -56,13 +60,15 @@ def train_incremental(
     seed: int,
     progress: Progress,
     online: bool = False,
+    feature_set: str = features.PLAIN,
 ) -> Trained:
     """Go on learning from the rows that the parent has not seen.
 
     `rows` are all training rows; those the parent learnt are told by their event id.
     With the new rows an even share of old ones is replayed.  The estimator begins
-    anew, from all rows, when there is no parent, when an old row changed its label, or
-    when it would tell more than `MAX_MODES` apart.  Modes that are new it grows into.
+    anew, from all rows, when there is no parent, when an old row changed its label,
+    when it is to read another `feature_set`, or when it would tell more than
+    `MAX_MODES` apart.  Modes that are new it grows into.
 
     Raises
     ------
@@ -74,8 +80,11 @@ def train_incremental(
     spec = incremental_spec(estimator, online=online)
     follows = spec.name == "adaptive"
     require_classes(rows)
+    rows = replace(rows, features=rows.table(feature_set))
+    newest = rows.take(range(max(0, len(rows) - SPACED), len(rows)))
     modes, width = find_modes(rows, spec.modes), rows.features.shape[1]
     with threadpool_limits(1):
+        space = find_space(newest)
         parent = _read(parent_state) if parent_state is not None else None
         single = single_readings(rows) if follows else None
         why = _why_restart(parent, spec, rows, modes, single)
@@ -108,7 +117,18 @@ def train_incremental(
             fitted = _with_trees(fitted, rows, modes, seed)
         if single is not None:
             fitted = Columns(single, fitted)
-    return Trained(spec.name, fitted, modes, seed, len(rows), {}, state, why)
+    return Trained(
+        spec.name,
+        fitted,
+        modes,
+        seed,
+        len(rows),
+        {},
+        state,
+        why,
+        feature_set=feature_set,
+        space=space,
+    )
 
 
 def _with_trees(linear: Any, rows: Dataset, modes: Modes, seed: int) -> Average:

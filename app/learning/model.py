@@ -1,6 +1,6 @@
 """The serving half: a verified graph and its card, and the one way to ask it.
 
-    prediction = classify(model, window, pre_roll, post_roll)
+    prediction = classify(model, window, pre_roll, post_roll, context)
 
 is the only path from a window to a prediction: live stream, ``POST /classify``, replay,
 evaluation and tests call it, and one row is inferred at a time, so the bits do not
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from app import features
-from app.domain import Float32Array, FloatArray, Prediction
+from app.domain import Context, Float32Array, FloatArray, Prediction
 from app.errors import ArtefactError, InvalidReadings
 from app.learning.card import INPUT, OUTPUT, ModelCard, SelfTest
 from app.learning.least import falls_short
@@ -139,6 +139,11 @@ class Model:
         return self.card.feature_set
 
     @property
+    def reads_context(self) -> bool:
+        """Whether it looks at what was known beside the window."""
+        return features.reads_context(self.feature_set)
+
+    @property
     def unknown_below(self) -> float:
         """Least probability at which the best class is believed."""
         return self.card.unknown_below
@@ -258,9 +263,13 @@ class Model:
 
 
 def classify(
-    model: Model, window: Float32Array, pre_roll: int = 0, post_roll: int = 0
+    model: Model,
+    window: Float32Array,
+    pre_roll: int = 0,
+    post_roll: int = 0,
+    context: Context | None = None,
 ) -> Prediction:
-    """Say what a window shows: a pure function of the window and the model version.
+    """Say what a window shows: a pure function of what it is given and the version.
 
     Parameters
     ----------
@@ -269,6 +278,8 @@ def classify(
         In the units of the profile's channels, at the model's `rate_hz`.
     pre_roll, post_roll : int >= 0, in readings
         How much of `window` lies before and after the event.
+    context : Context or None
+        What was known beside the window; looked at by models that read it.
 
     Raises
     ------
@@ -280,6 +291,6 @@ def classify(
             f"window of shape {window.shape} must be (n_readings, {model.n_channels})"
         )
     row = features.extract(
-        window, model.rate_hz, pre_roll, post_roll, model.feature_set
+        window, model.rate_hz, pre_roll, post_roll, model.feature_set, context
     )
     return model.predict(row)

@@ -23,10 +23,12 @@ from uuid import UUID
 
 import numpy as np
 
+from app import features
 from app.domain import LabelledWindow, Profile
 from app.errors import ArtefactError, CannotLearn
+from app.learning.again import as_learnt, fitted_again, quiet
 from app.learning.catalogue import ESTIMATORS, FULL, PORTFOLIO
-from app.learning.challenge import Challenger, as_learnt, fitted_again, quiet
+from app.learning.challenge import Challenger
 from app.learning.dataset import Dataset, Manifest, Recipe, Split, build, manifest
 from app.learning.evaluate import evaluate, examine
 from app.learning.export import export
@@ -139,9 +141,11 @@ def adapt(
     CannotLearn
         If what serves cannot be fitted without the judging rows.
     """
-    reads = ESTIMATORS[base.estimator].feature_set
-    if base.manifest.refitted is not None:
-        reads = max(reads, ESTIMATORS[base.manifest.refitted.estimator].feature_set)
+    reads = features.widest(
+        ESTIMATORS[base.estimator].feature_set, base.model.feature_set
+    )
+    if (recipe := base.manifest.refitted) is not None:
+        reads = features.widest(reads, ESTIMATORS[recipe.estimator].feature_set)
     counts = Counter({row.event: row.device for row in rows}.values())
     chosen = [one for one in _chosen(counts, standing) if one not in left_alone]
     if len(counts) < 2 or not chosen:
@@ -241,7 +245,8 @@ class _Device:
         onnx, refitted = export(again, self.profile, every)
         card = replace(refitted, rule=trained.rule, least=card.least)
         card = card.with_unknown_below(report.unknown_below)
-        recipe = Recipe(trained.name, self.seed, trained.sharpness)
+        beside = features.reads_context(trained.feature_set)
+        recipe = Recipe(trained.name, self.seed, trained.sharpness, beside)
         listed = replace(listed, refitted=recipe)
         story = tell(self.profile, FULL, trained, mine, ours, theirs, decision, listed)
         made = Challenger(
@@ -266,6 +271,7 @@ class _Device:
             progress=quiet,
             sharpness=sharpness,
             unknown_rate=self.profile.retrain.unknown_rate,
+            context=self.base.model.reads_context,
         )
 
     def _borrowed(self) -> list[int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from app import features
 from app.domain import Profile
+from app.learning.catalogue import FULL, kinds
 from app.learning.dataset import Dataset, Manifest
 from app.learning.evaluate import Report
 from app.learning.promotion import MIN_ROWS, Candidate, Decision
@@ -13,6 +15,10 @@ from app.learning.train import Trained
 WEAK_RECALL = 0.7
 SURE_ROWS = 5
 """With fewer held-out events than these nothing is said of a class."""
+
+ONE_FOR_ALL = (
+    "Devices have no models of their own beside it: full trainings alone judge those."
+)
 
 
 def _unknown(trained: Trained, report: Report) -> dict[str, object]:
@@ -56,6 +62,7 @@ def tell(
             "the scores are those of the model that had not seen the hold-out"
         ),
         "search": trained.search,
+        "context": _context(trained),
         "restarted": trained.restarted,
         "modes": len(trained.modes.names),
         "sharpness": trained.sharpness,
@@ -70,6 +77,15 @@ def tell(
         "card": _card(profile, train, report),
         "floors": [floor.to_json() for floor in decision.floors],
     }
+
+
+def _context(trained: Trained) -> dict[str, object] | None:
+    """Say whether what was known beside the windows is read, and what it brings."""
+    reads = features.reads_context(trained.feature_set)
+    if trained.tried is None:
+        return {"reads": True} if reads else None
+    without, beside = trained.tried
+    return {"reads": reads, "accuracy_without": without, "accuracy_with": beside}
 
 
 def _told(report: Report | None) -> dict[str, object] | None:
@@ -93,7 +109,10 @@ def _card(profile: Profile, train: Dataset, report: Report) -> dict[str, object]
         "learnt_from": None if first is None else first.isoformat(),
         "learnt_through": None if through is None else through.isoformat(),
         "valid_until": None if until is None else until.isoformat(),
-        "limits": _limits(train, report),
+        "limits": [
+            *_limits(train, report),
+            *([ONE_FOR_ALL] if asked.personal and FULL not in kinds(profile) else []),
+        ],
     }
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from app import features
@@ -21,9 +20,9 @@ from app.domain import Float32Array, FloatArray
 from app.errors import CannotLearn
 from app.learning.calibration import calibrate, sharpened
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
+from app.learning.choosing import choose, is_ahead
 from app.learning.dataset import Dataset
 from app.learning.estimators import Modes, find_modes, fit_weighed, make, weigh
-from app.learning.evidence import chance
 from app.learning.novelty import find_space
 from app.learning.space import Space
 from app.learning.unknown import Rule, find_rule
@@ -34,7 +33,6 @@ Progress = Callable[[str, float], None]
 UNKNOWN_RATE = 0.05
 """Share of right answers that may be called unknown, unless a profile says another."""
 SPACE_FOLDS = 10
-LEAD_ALPHA = 0.35
 SEARCH_ROWS = 2000
 """Cross-validation looks at no more rows than these, drawn evenly over time."""
 
@@ -57,7 +55,7 @@ class Trained:
         For the next incremental training; only the trainer reads it, by its digest.
     restarted : str
         Why an incremental training began anew; empty if it did not.
-    feature_set : {"v1", "v2"}
+    feature_set : {"v1", "v2", "v1+c1", "v2+c1"}
     sharpness : float > 0
         The power to which probabilities are raised before they are made to sum to one:
         below 1 they were too sure of themselves, above it not sure enough.
@@ -67,6 +65,8 @@ class Trained:
         When a window is unknown, if there were rows to find that out.
     unseen : mapping of event to bool
         Whether a model without a row was right on it; of some rows, or none.
+    tried : (float, float) or None
+        Cross-validated accuracy without and with what was known beside the windows.
     """
 
     name: str
@@ -82,6 +82,7 @@ class Trained:
     space: Space | None = None
     rule: Rule | None = None
     unseen: Mapping[UUID, bool] = field(default_factory=dict)
+    tried: tuple[float, float] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,6 +104,7 @@ def train_full(
     progress: Progress,
     sharpness: float | None = None,
     unknown_rate: float = UNKNOWN_RATE,
+    context: bool | None = None,
 ) -> Trained:
     """Fit an estimator to all rows; ``auto`` chooses one by cross-validation.
 
@@ -115,6 +117,10 @@ def train_full(
         Of the same estimator on about the same rows; None finds it anew, and a rule.
     unknown_rate : float in (0, 1)
         Share of right answers that may be called unknown.
+    context : bool or None
+        Whether to read what was known beside the windows; None finds out, where the
+        rows have it, whether that makes models better on rows without which they were
+        fitted.
 
     Raises
     ------
@@ -125,6 +131,7 @@ def train_full(
     with threadpool_limits(1):
         search: dict[str, float] = {}
         asked: Unseen | None = None
+        tried: tuple[float, float] | None = None
         if estimator == "auto":
             unseen = _search(rows, seed, progress)
             right = {name: one.right for name, one in unseen.items()}
@@ -138,6 +145,16 @@ def train_full(
                 f"{len(rows)} rows are too many for"
             )
         progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
+        if context is None and rows.has(features.with_context(spec.feature_set)):
+            progress(f"trying {spec.name} with what was known beside", 0.65)
+            sample = _thinned(rows)
+            asked = _out_of_fold(sample, spec, seed) if asked is None else asked
+            beside = _out_of_fold(sample, _with_context(spec), seed)
+            tried = _share(asked), _share(beside)
+            if context := is_ahead(beside, asked):
+                asked = beside
+                search |= {spec.name: tried[1]} if search else {}
+        spec = _with_context(spec) if context else spec
         modes = find_modes(rows, spec.modes)
         fitted = _fit(spec, rows, modes, seed)
         rule = None
@@ -160,32 +177,16 @@ def train_full(
         space=space,
         rule=rule,
         unseen={} if asked is None else asked.by_event,
+        tried=tried,
     )
 
 
-def choose(right: Mapping[str, NDArray[np.bool_]]) -> str:
-    """Take the first of the portfolio that is not measurably worse than the best.
+def _with_context(spec: EstimatorSpec) -> EstimatorSpec:
+    return replace(spec, feature_set=features.with_context(spec.feature_set))
 
-    `right` says for every estimator which rows it got right.  Folds within one session
-    flatter whatever remembers it best, so a lead that chance explains with probability
-    above `LEAD_ALPHA` (paired, as in `promotion`) decides nothing; the order does.
 
-    Examples
-    --------
-    >>> rows = np.arange(100)
-    >>> choose({"blend": rows < 95, "logistic": rows < 96})
-    'blend'
-    >>> choose({"blend": rows < 80, "logistic": rows < 95})
-    'logistic'
-    """
-    best = max(right, key=lambda name: (int(right[name].sum()), name))
-    for name in PORTFOLIO:
-        if name in right:
-            wins = int((right[best] & ~right[name]).sum())
-            losses = int((right[name] & ~right[best]).sum())
-            if chance(wins, losses) > LEAD_ALPHA:
-                return name
-    return best
+def _share(asked: Unseen) -> float:
+    return float(asked.right.mean())
 
 
 def require_classes(rows: Dataset) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app import features
-from app.domain import Float32Array, FloatArray
+from app.domain import Context, Float32Array, FloatArray
 from app.errors import InvalidReadings
 from app.learning.model import Model
 
@@ -105,6 +105,7 @@ def explain(
     pre_roll: int,
     post_roll: int,
     label: str,
+    context: Context | None = None,
 ) -> Why:
     """Find what in a window decides for a class.
 
@@ -114,6 +115,8 @@ def explain(
     window : float32 array (n_readings >= 1, n_channels), finite
     pre_roll, post_roll : int >= 0, in readings
     label : str, one of the model's classes
+    context : Context or None
+        What was known beside the window; it stays as it was.
 
     Raises
     ------
@@ -137,8 +140,9 @@ def explain(
     calm = window.copy()
     calm[start:stop] = baseline[start:stop]
     variants = itertools.chain((window, calm), _variants(window, calm, cuts))
+    reads = model.feature_set
     rows = [
-        features.extract(one, model.rate_hz, pre_roll, post_roll, model.feature_set)
+        features.extract(one, model.rate_hz, pre_roll, post_roll, reads, context)
         for one in variants
     ]
     every = model.probabilities(np.array(rows)).astype(np.float64)

@@ -137,7 +137,14 @@ def _chosen(
 def _answer(model: Model, asked: _Question) -> dict[str, Any]:
     """Work it out; blocks, for a thread."""
     shown, rate_hz = asked.window, asked.window.rate_hz
-    why = explain(model, shown.values, shown.pre_roll, shown.post_roll, asked.label)
+    why = explain(
+        model,
+        shown.values,
+        shown.pre_roll,
+        shown.post_roll,
+        asked.label,
+        shown.context,
+    )
     names = [channel.name for channel in shown.channels]
     ranked = sorted(why.channels.items(), key=lambda one: -one[1].weight)
     return {
@@ -166,10 +173,10 @@ def _answer(model: Model, asked: _Question) -> dict[str, Any]:
 
 
 def _nearest(model: Model, asked: _Question) -> list[dict[str, Any]]:
+    reads = features.of_window(model.feature_set)
+
     def row(window: Any, pre_roll: int, post_roll: int) -> Any:
-        return features.extract(
-            window, model.rate_hz, pre_roll, post_roll, model.feature_set
-        )
+        return features.extract(window, model.rate_hz, pre_roll, post_roll, reads)
 
     known = [one for one in asked.labelled if one.window.size]
     shown = asked.window

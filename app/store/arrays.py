@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Float32Array, FloatArray, LabelledWindow
+from app.domain import Context, Float32Array, FloatArray, Json, LabelledWindow
 from app.errors import InvalidInput
 
 RAW = b"\x00"
@@ -54,6 +54,11 @@ def _raw(packed: bytes) -> bytes:
     raise InvalidInput(f"packed array begins with {packed[:1]!r}, not with 0 or 1")
 
 
+def context_of(data: Json | None) -> Context | None:
+    """Read what was kept beside a window, if anything was."""
+    return None if data is None else Context.from_json(data)
+
+
 def labelled_windows(found: Iterable[Any]) -> list[LabelledWindow]:
     """Make windows of rows of events, each with its label and who said it."""
     return [
@@ -66,6 +71,7 @@ def labelled_windows(found: Iterable[Any]) -> list[LabelledWindow]:
             row.pre_roll,
             row.post_roll,
             row.by,
+            context_of(row.context),
         )
         for row in found
     ]

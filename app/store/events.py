@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import Channel, Event, Float32Array
+from app.domain import Channel, Context, Event, Float32Array
 from app.errors import NotFound
-from app.store.arrays import pack, unpack_values
+from app.store.arrays import context_of, pack, unpack_values
 from app.store.engine import notify
 from app.store.event_filter import EventFilter
 from app.store.listing import (
@@ -57,6 +57,7 @@ __all__ = [
     "overlapping",
     "predictions_of",
     "unclassified",
+    "unclassified_of",
     "window",
     "windows",
 ]
@@ -74,6 +75,7 @@ class Window:
     post_roll: int
     rate_hz: float
     channels: tuple[Channel, ...]
+    context: Context | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +88,7 @@ class UnclassifiedEvent:
     window: Float32Array
     pre_roll: int
     post_roll: int
+    context: Context | None = None
 
 
 async def add(conn: AsyncConnection, new: Sequence[Event]) -> list[UUID]:
@@ -144,6 +147,7 @@ async def window(conn: AsyncConnection, event: UUID) -> Window:
                 e.n_channels,
                 e.pre_roll,
                 e.post_roll,
+                e.context,
                 p.rate_hz,
                 p.channels,
             )
@@ -159,6 +163,7 @@ async def window(conn: AsyncConnection, event: UUID) -> Window:
         row.post_roll,
         row.rate_hz,
         tuple(Channel(**channel) for channel in row.channels),
+        context_of(row.context),
     )
 
 
@@ -216,17 +221,20 @@ async def unclassified(
         .order_by(e.position)
         .limit(limit)
     )
-    return [
-        UnclassifiedEvent(
-            row.id,
-            row.device,
-            row.profile,
-            unpack_values(row.window, (row.n_readings, row.n_channels)),
-            row.pre_roll,
-            row.post_roll,
-        )
-        for row in rows
-    ]
+    return [unclassified_of(row) for row in rows]
+
+
+def unclassified_of(row: Row[Any]) -> UnclassifiedEvent:
+    """Make what a model is asked about of a row of events."""
+    return UnclassifiedEvent(
+        row.id,
+        row.device,
+        row.profile,
+        unpack_values(row.window, (row.n_readings, row.n_channels)),
+        row.pre_roll,
+        row.post_roll,
+        context_of(row.context),
+    )
 
 
 def _columns(event: Event, classified: bool) -> dict[str, Any]:
@@ -249,4 +257,5 @@ def _columns(event: Event, classified: bool) -> dict[str, Any]:
         "pre_roll": int(event.pre_roll),
         "post_roll": int(event.post_roll),
         "classified": classified,
+        "context": None if event.context is None else event.context.to_json(),
     }

@@ -187,6 +187,7 @@ async def rows(
             e.n_channels,
             e.pre_roll,
             e.post_roll,
+            e.context,
             counts.c.label,
             counts.c.by,
         )

@@ -40,6 +40,7 @@ VISIBLE: Mapping[str, str] = {
     "quarantine": _DEVICE,
     "recordings": _DEVICE,
     "events": f"{_PROFILE} AND {_NAMED}",
+    "device_pasts": f"{_PROFILE} AND {_NAMED}",
     "predictions": _EVENT,
     "explanations": _EVENT,
     "labels": _EVENT,

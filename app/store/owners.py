@@ -32,7 +32,8 @@ _TAKE_OVER = text(
     "ON CONFLICT (device, boot) DO UPDATE SET generation = s.generation + 1,"
     " last_seen = now(), detector_version = CASE WHEN s.state IS NULL"
     " THEN excluded.detector_version ELSE s.detector_version END "
-    "RETURNING device, boot, generation, watermark, state, detector_version, held_from"
+    "RETURNING device, boot, generation, watermark, state, detector_version, held_from,"
+    " session"
 )
 _COUNT = text(
     "UPDATE devices SET last_seen = now(), connections = devices.connections + 1 "
@@ -62,6 +63,8 @@ class StreamRow:
         Those of the open event, up to the watermark.
     held : bool
         Whether any are stored for an open event.
+    session : bytes or None
+        What its events were, for those to come; None where that is not kept.
     """
 
     generation: int
@@ -71,6 +74,7 @@ class StreamRow:
     detector_version: int
     readings: list[Readings]
     held: bool = False
+    session: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +147,5 @@ async def _owned(conn: AsyncConnection, row: Row[Any], connection: int) -> Strea
         row.detector_version,
         held,
         row.held_from is not None,
+        row.session,
     )

@@ -22,8 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Prediction
 from app.errors import Conflict, NotFound
-from app.store.arrays import unpack_values
-from app.store.events import UnclassifiedEvent
+from app.store.events import UnclassifiedEvent, unclassified_of
 from app.store.ledgers import shadow_predictions, shadows
 from app.store.promotions import say
 from app.store.tables import (
@@ -222,17 +221,7 @@ async def waiting(
             .limit(limit)
         )
     )
-    found = [
-        UnclassifiedEvent(
-            row.id,
-            row.device,
-            row.profile,
-            unpack_values(row.window, (row.n_readings, row.n_channels)),
-            row.pre_roll,
-            row.post_roll,
-        )
-        for row in rows
-    ]
+    found = [unclassified_of(row) for row in rows]
     return found, rows[-1].position if rows else 0
 
 

@@ -70,6 +70,9 @@ _GAP = text(
     "INSERT INTO gaps (device, boot, first_seq, next_seq, why) "
     "VALUES (:device, :boot, :first_seq, :next_seq, :why) ON CONFLICT DO NOTHING"
 )
+_SESSION = text(
+    "UPDATE streams SET session = :session WHERE device = :device AND boot = :boot"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +95,8 @@ class StreamCommit:
         Readings without a value so far, per channel.
     set_aside : tuple of SetAside
         Readings on which the detector failed.
+    session : bytes or None
+        What its events were so far; None if that is as it was, or is not kept.
     """
 
     device: str
@@ -109,6 +114,7 @@ class StreamCommit:
     gaps: tuple[Gap, ...] = ()
     missing: tuple[int, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    session: bytes | None = None
 
     @property
     def plain(self) -> bool:
@@ -120,6 +126,7 @@ class StreamCommit:
             or self.forget
             or self.gaps
             or self.set_aside
+            or self.session
         )
 
 
@@ -183,6 +190,13 @@ async def commit(conn: AsyncConnection, batch: Sequence[StreamCommit]) -> Accept
         (c.device, c.boot, c.detector_version, one) for c in mine for one in c.set_aside
     ]
     await quarantine.insert(conn, aside)
+    sessions = [
+        {"device": c.device, "boot": c.boot, "session": c.session}
+        for c in mine
+        if c.session is not None
+    ]
+    if sessions:
+        await conn.execute(_SESSION, sessions)
     # Last, because the lock that numbers events in commit order is taken here.
     found = [event for c in mine for event in c.events]
     said = [row for c in mine for row in c.predictions]

@@ -58,6 +58,7 @@ __all__ = [
     "deliveries",
     "detector_promotions",
     "detector_versions",
+    "device_pasts",
     "devices",
     "event_blocks",
     "event_revisions",
@@ -220,12 +221,28 @@ streams = Table(
         nullable=False,
     ),
     Column("held_from", BigInteger),
+    Column("session", LargeBinary),
     Column("missing", ARRAY(BigInteger), nullable=False),
     since("created_at"),
     since("last_seen"),
     CheckConstraint("generation >= 1", name="generation"),
     CheckConstraint("watermark >= 0", name="watermark"),
     CheckConstraint("length(boot) BETWEEN 1 AND 200", name="boot"),
+)
+
+device_pasts = Table(
+    "device_pasts",
+    metadata,
+    Column(
+        "device",
+        Text,
+        ForeignKey("devices.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("profile", Text, ForeignKey("profiles.name"), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    Column("past", JSONB(none_as_null=True)),
+    since(),
 )
 
 
@@ -307,6 +324,7 @@ events = Table(
     Column("classified", Boolean, nullable=False, server_default=text("false")),
     since("created_at"),
     Column("labelled", Boolean, nullable=False, server_default=text("false")),
+    Column("context", JSONB(none_as_null=True)),
     Index("ix_events_device_position", "device", "position"),
     Index("ix_events_profile_position", "profile", "position"),
     Index("ix_events_onset_position", "onset", "position"),

@@ -15,9 +15,9 @@ from uuid import UUID
 from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import Flag, Float32Array, Prediction
+from app.domain import Context, Flag, Float32Array, Prediction
 from app.errors import InvalidInput
-from app.store.arrays import unpack_values
+from app.store.arrays import context_of, unpack_values
 from app.store.listing import prediction_of
 from app.store.tables import event_revisions, events, predictions, streams
 
@@ -57,6 +57,7 @@ class Asked:
     window: Float32Array | None
     pre_roll: int
     post_roll: int
+    context: Context | None = None
 
 
 async def found_in(
@@ -232,6 +233,7 @@ async def asked(
             func.coalesce(w.n_readings, e.n_readings).label("n_readings"),
             func.coalesce(w.pre_roll, e.pre_roll).label("pre_roll"),
             func.coalesce(w.post_roll, e.post_roll).label("post_roll"),
+            e.context,
             *p,
         )
         .join(predictions, p.event == e.id)
@@ -249,6 +251,7 @@ async def asked(
             _window(row),
             row.pre_roll,
             row.post_roll,
+            context_of(row.context),
         )
         for row in rows
     ]

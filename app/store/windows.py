@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import LabelledWindow
-from app.store.arrays import unpack_values
+from app.store.arrays import context_of, unpack_values
 from app.store.labels import latest
 from app.store.tables import devices, events, predictions
 
@@ -127,6 +127,7 @@ def _select() -> Select[Any]:
         e.n_channels,
         e.pre_roll,
         e.post_roll,
+        e.context,
     )
 
 
@@ -142,6 +143,7 @@ async def _rows(conn: AsyncConnection, query: Select[Any]) -> list[LabelledWindo
             said[row.id].label if row.id in said else "",
             row.pre_roll,
             row.post_roll,
+            context=context_of(row.context),
         )
         for row in found
     ]

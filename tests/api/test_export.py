@@ -47,6 +47,25 @@ async def lines(call: Caller, **params: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
+async def test_with_pseudonyms_nothing_names_a_device_or_a_person(
+    admin: Caller, stored: list[Any]
+) -> None:
+    plain, said = await lines(admin), await lines(admin, pseudonyms=True)
+    again = await lines(admin, pseudonyms=True)
+    hidden = {"id", "device", "boot", "labelled_by"}
+    for row, one, other in zip(plain, said, again, strict=True):
+        assert {k: one[k] for k in one.keys() - hidden} == {
+            k: row[k] for k in row.keys() - hidden
+        }
+        names = [one[name] for name in sorted(hidden) if one[name] is not None]
+        whole = json.dumps(one)
+        assert not any(row[name] in whole for name in ("id", "device"))
+        assert one["boot"] != row["boot"]
+        assert not set(names) & {other[name] for name in hidden}  # nor linked by them
+    assert len({one["id"] for one in said}) == len(plain)
+    assert len({(one["device"], one["boot"]) for one in said}) == 1
+
+
 async def test_json_lines_are_the_events_in_commit_order(
     admin: Caller, stored: list[Any]
 ) -> None:

@@ -1,6 +1,7 @@
 """Classification, versions, promotion and retraining by REST."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.api import classify as routes
 from app.api import plain_classify
 from app.api.state import State
-from app.domain import Prediction
+from app.domain import Context, Earlier, Prediction
 from app.learning import Model, classify
+from app.store import events
 from tests.api.caller import Caller, require_problem
-from tests.service.scene import add_version, tiny_model, window
+from tests.service.scene import add_version, event_of, tiny_model, window
 
 ONNX = {"Content-Type": "application/octet-stream"}
 CLASSES = ["v:fist", "v:rest", "v:wave"]
@@ -45,6 +47,34 @@ async def test_classify_says_what_the_stream_says_bit_for_bit(
         assert one["probability"] == expected.probability
         assert tuple(one["probabilities"].values()) == expected.probabilities
         assert one["features_digest"] == expected.features_digest
+
+
+async def test_with_its_context_a_stored_window_is_answered_as_its_stream_was(
+    admin: Caller, engine: AsyncEngine, state: State, version: int
+) -> None:
+    reads = await add_version(
+        engine, state.artefacts, "c", promote_from=version, beside=True
+    )
+    await state.champions.refresh()
+    known = Context(3, (Earlier(1.5, 0.5, "c:rest", 0.7),), (1, 2, 3))
+    event = replace(event_of("arm", "arm-1", 1, "fist"), context=known)
+    async with engine.begin() as conn:
+        await events.add(conn, [event])
+    shown = (await admin("GET", f"/events/{event.id}/window")).json()
+    assert Context.from_json(shown["context"]) == known
+    model = state.champions.model("arm")
+    assert model is not None
+    assert model.version == reads
+    body = {"profile": "arm", "windows": [shown["values"]] * 2, "pre_roll": 10}
+    body |= {"post_roll": 10, "contexts": [shown["context"], None]}
+    said = (await admin("POST", "/classify", json=body)).json()["predictions"]
+    assert [one["features_digest"] for one in said] == [
+        classify(model, event.window, 10, 10, one).features_digest
+        for one in (known, None)
+    ]
+    for wrong in ([None], [{"events": -1}, None]):
+        answer = await admin("POST", "/classify", json=body | {"contexts": wrong})
+        assert answer.status_code == 422, answer.text
 
 
 async def test_any_version_of_the_profile_can_be_asked(

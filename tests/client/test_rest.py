@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from inspect import signature
 
 import httpx
 import numpy as np
 import pytest
+import uvicorn
 
-from app.client import Onset, retry
+from app.client import Onset, rest, retry
 from app.errors import (
     ChampionMoved,
     Conflict,
@@ -121,6 +123,13 @@ async def test_problems_are_raised_as_their_kind(
     async with onset(lambda _: httpx.Response(status, text="<html>")) as o:
         with pytest.raises(error, match=f"^HTTP {status}$"):
             await o.job(1)
+
+
+def test_an_idle_connection_is_let_go_before_the_server_closes_it() -> None:
+    """Else a request that is sent at that very moment gets no answer."""
+    patience = signature(uvicorn.Config).parameters["timeout_keep_alive"].default
+    assert rest.KEPT.keepalive_expiry is not None
+    assert rest.KEPT.keepalive_expiry <= patience / 2
 
 
 async def test_no_answer_is_unavailable() -> None:

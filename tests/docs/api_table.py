@@ -31,7 +31,8 @@ every field with examples, `GET /asyncapi.json` the [device socket](protocol.md)
   (`ONSET_REQUESTS_PER_SECOND`).
 - Long work answers 202 with `Location: /jobs/{id}`.
 - `POST /classify` of a stored window answers what the device was told, bit for bit, if
-  it also gets the `pre_roll`, `post_roll` and `model_version` of the event.
+  it also gets the `pre_roll`, `post_roll` and `model_version` of the event, and under
+  `contexts` what was [known beside it](labels-and-models.md#what-happened-before).
 - `/v2` is the [Open Inference Protocol](https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol)
   for tools that speak it: a profile is a model, see [below](#open-inference-protocol).
 - Every POST takes an `Idempotency-Key`, see [below](#sending-again).

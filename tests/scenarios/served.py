@@ -95,6 +95,15 @@ class Served:
         (line,) = [row for row in status.splitlines() if row.startswith("VmRSS")]
         return int(line.split()[1]) / 1024
 
+    def niceness(self, command: str = "serve") -> int:
+        """Return how much a command lets others go before it."""
+        return os.getpriority(os.PRIO_PROCESS, self._running[command].pid)
+
+    def has_loaded(self, library: str, command: str = "serve") -> bool:
+        """Whether a command has loaded compiled code of a library (Linux)."""
+        maps = Path(f"/proc/{self._running[command].pid}/maps").read_text()
+        return f"/{library}/" in maps
+
     def log(self, command: str = "serve") -> str:
         """Read what a command said."""
         return (self._folder / f"{command}.log").read_text(errors="replace")

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.domain import (
     Channel,
+    Context,
+    Earlier,
     Event,
     Float32Array,
     LabelledWindow,
@@ -44,7 +46,7 @@ def profile_of(name: str = "arm", **retrain: object) -> Profile:
 def window(label: str, number: int) -> Float32Array:
     """A noisy (60, 2) window whose energy says which class it is."""
     noise = np.random.default_rng([number, *label.encode()])
-    loud = {"rest": 0.1, "fist": 1.0, "wave": 5.0}.get(label, 1.0)
+    loud = {"rest": 0.1, "fist": 1.0, "wave": 5.0, "shake": 25.0}.get(label, 1.0)
     values = noise.normal((loud, 0.0), loud, (60, 2))
     return values.astype(np.float32)
 
@@ -99,8 +101,13 @@ def cycle(count: int) -> list[str]:
 
 
 @cache
-def tiny_model(tag: str, profile_name: str = "arm") -> tuple[bytes, ModelCard]:
-    """A real model whose every answer begins with its tag."""
+def tiny_model(
+    tag: str, profile_name: str = "arm", beside: bool = False
+) -> tuple[bytes, ModelCard]:
+    """A real model whose every answer begins with its tag.
+
+    `beside`: one that reads what was known beside the windows.
+    """
     rows = [
         LabelledWindow(
             uuid.uuid5(uuid.NAMESPACE_OID, f"tiny/{i}"),
@@ -110,12 +117,15 @@ def tiny_model(tag: str, profile_name: str = "arm") -> tuple[bytes, ModelCard]:
             f"{tag}:{label}",
             10,
             10,
+            context=Context(i, (Earlier(i, 1.0, f"{tag}:rest", 0.7),)),
         )
         for i, label in enumerate(cycle(12))
     ]
     profile = profile_of(profile_name)
-    dataset = build(profile, rows)
-    trained = train_full(dataset, "logistic", seed=1, progress=lambda _s, _f: None)
+    dataset = build(profile, rows, "v1+c1" if beside else "v1")
+    trained = train_full(
+        dataset, "logistic", seed=1, progress=lambda _s, _f: None, context=beside
+    )
     return export(trained, profile, dataset)
 
 
@@ -126,9 +136,10 @@ async def add_version(
     *,
     profile: str = "arm",
     promote_from: int | str | None = "not",
+    beside: bool = False,
 ) -> int:
     """Store a tiny model as a version; promote it over `promote_from` if given."""
-    onnx, card = tiny_model(tag, profile)
+    onnx, card = tiny_model(tag, profile, beside)
     row = NewVersion(
         profile=profile,
         parent=None,

@@ -119,21 +119,6 @@ async def test_promote_never_keeps_the_champion(
     assert await champion(engine) is None
 
 
-async def test_the_same_labels_give_the_same_artefact_and_manifest(
-    engine: AsyncEngine, artefacts: Artefacts
-):
-    await put_profile(engine, profile_of(estimator="extra_trees"))
-    await add_events(engine, "arm", cycle(60))
-    rows = []
-    for _ in range(2):
-        result = await train(engine, artefacts, promote="never")
-        async with engine.connect() as conn:
-            rows.append(await models.get(conn, result["model_version"]))
-    assert rows[0].version != rows[1].version
-    assert rows[0].artefact_sha256 == rows[1].artefact_sha256
-    assert rows[0].manifest["digest"] == rows[1].manifest["digest"]
-
-
 async def test_incremental_is_refused_at_once_for_an_estimator_that_cannot(
     engine: AsyncEngine,
 ):

@@ -82,6 +82,7 @@ class AskPage {
       return;
     }
     this.event.value = event;
+    this.context = shown.context;
     this.text.value = shown.values.map((row) => row.map(short).join(", ")).join("\n");
     [this.before.value, this.after.value] = [shown.pre_roll, shown.post_roll];
     await this.ask();
@@ -100,6 +101,7 @@ class AskPage {
     const body = { profile: profile.name, windows: [window] };
     if (this.version.value) body.model_version = Number(this.version.value);
     if (this.before.value || this.after.value) Object.assign(body, { pre_roll: Number(this.before.value), post_roll: Number(this.after.value) });
+    if (this.context && this.event.value) body.contexts = [this.context];
     let answer;
     try {
       answer = await post("/classify", body);

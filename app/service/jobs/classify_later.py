@@ -109,7 +109,9 @@ def _classify(of: Of, batch: Sequence[UnclassifiedEvent]) -> list[Row]:
         if model is None:
             continue
         try:
-            said = classify(model, event.window, event.pre_roll, event.post_roll)
+            said = classify(
+                model, event.window, event.pre_roll, event.post_roll, event.context
+            )
         except OnsetError as error:
             log.warning("classify_failed", id=str(event.event), error=str(error))
         else:

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.detection import Stream
 from app.domain import NOTHING, DetectorVersion, Event, Profile, Readings
+from app.features import Session
 from app.learning.compare import Comparison, Counts
 from app.learning.endtoend import (
     Answered,
@@ -132,7 +133,11 @@ async def _named(
     stream: Recorded,
 ) -> list[list[Answered]]:
     detecting = [
-        (Stream(profile, version, stream.device, stream.boot), model)
+        (
+            Stream(profile, version, stream.device, stream.boot),
+            model,
+            Session(profile.rate_hz),
+        )
         for version, model in pairs
     ]
     found: list[list[Answered]] = [[] for _ in pairs]
@@ -144,12 +149,12 @@ async def _named(
 
 
 def _receive(
-    detecting: Sequence[tuple[Stream, Model]],
+    detecting: Sequence[tuple[Stream, Model, Session]],
     of: Recorded,
     piece: Readings,
     found: list[list[Answered]],
 ) -> None:
-    for (stream, model), answers in zip(detecting, found, strict=True):
+    for (stream, model, session), answers in zip(detecting, found, strict=True):
         said = []
         if piece.first_seq > stream.next_seq:
             said += stream.skip(piece.first_seq, "not recorded")
@@ -158,5 +163,9 @@ def _receive(
         for event in said:
             if isinstance(event, Event):
                 span = of.relative([(event.onset_seq, event.offset_seq)])[0]
-                answer = classify(model, event.window, event.pre_roll, event.post_roll)
+                known = session.context(event.onset_seq)
+                answer = classify(
+                    model, event.window, event.pre_roll, event.post_roll, known
+                )
+                session.note(event, answer)
                 answers.append(Answered(span, answer.label))

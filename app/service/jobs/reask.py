@@ -84,7 +84,9 @@ def _asked(loaded: dict[int, Model | str], page: Sequence[Asked]) -> list[str]:
             said.append(model if isinstance(model, str) else UNREADABLE)
             continue
         try:
-            again = classify(model, one.window, one.pre_roll, one.post_roll)
+            again = classify(
+                model, one.window, one.pre_roll, one.post_roll, one.context
+            )
         except OnsetError as error:
             said.append(str(error))
             continue

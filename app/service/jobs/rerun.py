@@ -271,6 +271,8 @@ def _answers(model: Model | None, rows: list[LabelledWindow]) -> dict[UUID, str]
     if model is None:
         return {}
     return {
-        row.event: classify(model, row.window, row.pre_roll, row.post_roll).label
+        row.event: classify(
+            model, row.window, row.pre_roll, row.post_roll, row.context
+        ).label
         for row in rows
     }

@@ -85,7 +85,9 @@ def _answers(
     said = []
     for one in events:
         try:
-            answer = classify(model, one.window, one.pre_roll, one.post_roll)
+            answer = classify(
+                model, one.window, one.pre_roll, one.post_roll, one.context
+            )
         except OnsetError as error:
             log.warning("shadow_cannot_say", id=str(one.event), error=str(error))
         else:

@@ -38,7 +38,12 @@ def require_no_skew(
             continue
         found = features.digest(
             features.extract(
-                row.window, profile.rate_hz, row.pre_roll, row.post_roll, feature_set
+                row.window,
+                profile.rate_hz,
+                row.pre_roll,
+                row.post_roll,
+                feature_set,
+                row.context,
             )
         )
         if found != expected:

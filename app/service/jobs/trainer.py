@@ -30,6 +30,7 @@ from app.service.jobs import (
     fitting,
     judge,
     judging,
+    remembering,
     replay,
     retention,
     training,
@@ -70,6 +71,8 @@ class Pace:
         How long a job may go on after the process was asked to stop.
     retention : float
         How often what is too old is looked for.
+    pasts : float
+        How often devices are looked for of which more is known than is kept.
     """
 
     cooldown: float = 5.0
@@ -79,6 +82,7 @@ class Pace:
     report: float = 0.3
     grace: float = 2.0
     retention: float = 600.0
+    pasts: float = 30.0
 
 
 class Worker:
@@ -216,6 +220,7 @@ async def run(
             background.start("shadows", lambda: _shadow(shadowing, pace))
             watch = DriftWatch(own, champions)
             background.start("drift", lambda: _watch(watch, policies, pace))
+            background.start("pasts", lambda: _remember(own, pace))
             background.start("retention", lambda: _expire(own, pace))
             background.start("sweeper", lambda: _sweep(own, pace))
             background.start("worker", lambda: worker.run(database_url))
@@ -236,6 +241,12 @@ async def _watch(watch: DriftWatch, policies: Policies, pace: Pace) -> None:
         if await watch.try_look():
             policies.wake()
         await asyncio.sleep(pace.poll)
+
+
+async def _remember(engine: AsyncEngine, pace: Pace) -> None:
+    while True:
+        await remembering.try_remember(engine)
+        await asyncio.sleep(pace.pasts)
 
 
 async def _expire(engine: AsyncEngine, pace: Pace) -> None:

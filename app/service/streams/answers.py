@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from app.detection import Stream
-from app.domain import Event, Float32Array, Prediction, Profile
+from app.domain import Context, Event, Float32Array, Prediction, Profile
+from app.features import Session
 from app.learning.model import classify
 from app.service.streams.load import PROVISIONAL
 from app.service.streams.shared import Answer, Shared
@@ -23,14 +26,23 @@ class Answers:
     ----------
     opened : bool
         Whether an event is open already.
+    session : Session or None
+        What the stream's events were so far; None where that is not kept.
     """
 
     def __init__(
-        self, shared: Shared, profile: Profile, device: str, *, opened: bool
+        self,
+        shared: Shared,
+        profile: Profile,
+        device: str,
+        *,
+        opened: bool,
+        session: Session | None = None,
     ) -> None:
         self._shared = shared
         self._profile = profile
         self._device = device
+        self.session = session
         self._step = max(1, round(shared.provisional_seconds * profile.rate_hz))
         self.due_at = 0 if opened else NEVER
         """Number of the reading with which a provisional prediction is due."""
@@ -41,16 +53,25 @@ class Answers:
         model = self._shared.champions.model(self._profile.name, self._device)
         return None if model is None else model.version
 
-    def final(self, event: Event) -> Prediction | None:
-        """Name an event that has ended; None if no model can."""
+    def final(self, event: Event) -> tuple[Event, Prediction | None]:
+        """Name an event that has ended, None if no model can.
+
+        Returns it with what was known beside it; from now on that is known of it.
+        """
         metrics = self._shared.metrics
-        prediction = self._classify(event.window, event.pre_roll, event.post_roll)
+        if self.session is not None:
+            event = replace(event, context=self.session.context(event.onset_seq))
+        prediction = self._classify(
+            event.window, event.pre_roll, event.post_roll, event.context
+        )
+        if self.session is not None:
+            self.session.note(event, prediction)
         if prediction is None:
             metrics.events_unclassified.inc()
         else:
             version = str(prediction.model_version)
             metrics.predictions.labels(event.profile, version).inc()
-        return prediction
+        return event, prediction
 
     def provisional(self, stream: Stream) -> Answer | None:
         """Name the event that is open; None if none is, or if nobody can or may."""
@@ -63,18 +84,24 @@ class Answers:
         if load is not None and load.gives_up(PROVISIONAL):
             return None
         event, window, pre_roll = opened
-        prediction = self._classify(window, pre_roll, 0)
+        onset_seq = stream.next_seq - len(window) + pre_roll
+        known = None if self.session is None else self.session.context(onset_seq)
+        prediction = self._classify(window, pre_roll, 0, known)
         return None if prediction is None else Answer(event, prediction, True)
 
     def _classify(
-        self, window: Float32Array, pre_roll: int, post_roll: int
+        self,
+        window: Float32Array,
+        pre_roll: int,
+        post_roll: int,
+        context: Context | None,
     ) -> Prediction | None:
         model = self._shared.champions.model(self._profile.name, self._device)
         if model is None:
             return None
         try:
             with self._shared.metrics.classify_seconds.time():
-                return classify(model, window, pre_roll, post_roll)
+                return classify(model, window, pre_roll, post_roll, context)
         except Exception:
             # An event is never lost to a model: it is stored unclassified.
             self._shared.metrics.predictions_failed.inc()

@@ -10,13 +10,14 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.detection import Stream
-from app.domain import DetectorVersion, Event, Flag, Gap, Profile
-from app.errors import NotFound, Paused
+from app.domain import Beside, DetectorVersion, Event, Flag, Gap, Past, Profile
+from app.errors import InvalidInput, NotFound, Paused
+from app.features import Session
 from app.service.streams.handover import UNREADABLE, followed
 from app.service.streams.live import LiveStream
 from app.service.streams.shared import Shared, Sink
 from app.service.together import Together
-from app.store import devices, profiles, streams
+from app.store import devices, pasts, profiles, streams
 from app.store.streams import Claim, StreamRow
 
 log = structlog.get_logger()
@@ -33,12 +34,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A stream that was taken over; `former` is the version its state belongs to."""
+    """A stream that was taken over; `former` is the version its state belongs to.
+
+    `past`: what is known of the device, if the profile asks for it and anything is.
+    """
 
     profile: Profile
     version: DetectorVersion
     former: DetectorVersion
     row: StreamRow
+    past: Past | None = None
 
 
 class Ingest:
@@ -76,11 +81,45 @@ class Ingest:
             profile, version, taken.former, row, device, boot
         )
         live = LiveStream(
-            self._shared, stream, profile, version, row, device, boot, sink
+            self._shared,
+            stream,
+            profile,
+            version,
+            row,
+            device,
+            boot,
+            sink,
+            self._session(taken, device, boot),
         )
         if gaps:
             live.adopt(events, gaps)
         return live
+
+    def _session(self, taken: Taken, device: str, boot: str) -> Session | None:
+        """Go on with what the stream's events were, where models may read it."""
+        profile, state = taken.profile, taken.row.session
+        asked = profile.retrain.context
+        pasts = self._shared.pasts
+        if asked == Beside.DEVICE:
+            pasts.watch(device, profile.name, taken.past)
+        else:
+            pasts.forget(device, profile.name)
+        model = self._shared.champions.model(profile.name, device)
+        if asked == Beside.NONE and not (model is not None and model.reads_context):
+            return None
+        session = Session(profile.rate_hz)
+        if state is not None:
+            try:
+                session = Session.restore(profile.rate_hz, state)
+            except InvalidInput as error:
+                log.warning(
+                    "session_unreadable", device=device, boot=boot, why=str(error)
+                )
+        if asked == Beside.SESSION:
+            session.past = None
+        elif session.past is None:
+            session.past = taken.past
+        return session
 
     async def _take_over_all(self, asked: Sequence[Asked]) -> list[Taken | Exception]:
         """Take over what many devices ask for; one stream of a device after another."""
@@ -124,6 +163,12 @@ async def take_over(
         for one, number, can in zip(asked, numbers, able, strict=True)
         if can
     ]
+    asking = [
+        (one.device, name)
+        for one, name, can in zip(asked, names, able, strict=True)
+        if can and present[name][0].retrain.context == Beside.DEVICE
+    ]
+    past_of = await pasts.of(conn, asking) if asking else {}
     rows = iter(await streams.take_over(conn, claims))
     done: list[Taken | Exception] = []
     for one, name, serves, can in zip(asked, names, numbers, able, strict=True):
@@ -139,7 +184,9 @@ async def take_over(
         number = row.detector_version
         if number not in versions:
             versions[number] = await profiles.detector_version(conn, number)
-        done.append(Taken(present[name][0], versions[serves], versions[number], row))
+        past = past_of.get((one.device, name))
+        former = versions[number]
+        done.append(Taken(present[name][0], versions[serves], former, row, past))
     return done
 
 

@@ -28,6 +28,7 @@ from app.domain import (
     Retraction,
     SetAside,
 )
+from app.features import Session
 from app.service.notify.hub import Message
 from app.service.streams.answers import Answers
 from app.service.streams.handover import followed
@@ -50,6 +51,7 @@ class LiveStream:
         device: str,
         boot: str,
         sink: Sink,
+        session: Session | None = None,
     ) -> None:
         self.profile = profile
         self.version = version
@@ -74,7 +76,8 @@ class LiveStream:
         self._keeps = row.held
         self._count_readings = shared.metrics.readings.labels(profile.name).inc
         opened = stream.open_from() is not None
-        self._answers = Answers(shared, profile, device, opened=opened)
+        self._answers = Answers(shared, profile, device, opened=opened, session=session)
+        self._session_told = session is None or row.session is not None
         self._careful_until = shared.suspects.until(device, boot)
         self._set_aside: list[SetAside] = []
         self._received = 0
@@ -262,17 +265,32 @@ class LiveStream:
         self._version_since = time.monotonic()
 
     def _ended(self, event: Event) -> Answer | None:
+        event, prediction = self._answers.final(event)
         self._events.append(event)
+        self._follow_past()
         self._found_at[event.id] = time.monotonic()
         late = max(0.0, time.time() - event.offset.timestamp())
         self._shared.metrics.event_late_seconds.observe(late)
         self._shared.metrics.events_detected.labels(event.profile).inc()
-        prediction = self._answers.final(event)
         if prediction is None:
             return None
         kept = self._shared.log.kept(event.id, prediction)
         self._predictions.append((event.id, kept))
         return Answer(event.id, prediction, provisional=False)
+
+    def _follow_past(self) -> None:
+        """Go on with what is known of the device by now.
+
+        Between two events, so that it is committed with the first: whoever goes on
+        from there says of the second the same.
+        """
+        session = self._answers.session
+        if session is None:
+            return
+        self._session_told = False
+        newer = self._shared.pasts.of(self.device, self.profile.name)
+        if newer is not None:
+            session.past = newer
 
     def _publish(self, said: Output) -> None:
         kind = {Onset: "onset", Retraction: "retract", Answer: "prediction"}[type(said)]
@@ -297,6 +315,8 @@ class LiveStream:
             self._missing = sum(missing)
         if gaps:
             metrics.gaps.inc(len(gaps))
+        session = self._answers.session
+        untold = session is not None and not self._session_told
         commit = StreamCommit(
             device=self.device,
             boot=self.boot,
@@ -313,7 +333,9 @@ class LiveStream:
             gaps=gaps,
             missing=tuple(missing),
             set_aside=tuple(self._set_aside),
+            session=session.state() if session is not None and untold else None,
         )
+        self._session_told = True
         self._keeps = opened is not None
         self._dirty = False
         self._told = new

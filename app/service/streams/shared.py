@@ -14,6 +14,7 @@ from app.service.metrics import Metrics
 from app.service.notify.hub import Hub
 from app.service.streams.commit import GroupCommit
 from app.service.streams.load import Load
+from app.service.streams.pasts import Pasts
 from app.service.streams.suspects import Suspects
 
 
@@ -58,6 +59,8 @@ class Shared:
     """None: provisional answers are given whatever the load is."""
     log: PredictionLog = PredictionLog.ALL
     """How much is stored of what was predicted."""
+    pasts: Pasts = field(default_factory=Pasts)
+    """What is known of devices, where that is asked for."""
 
 
 class Direct(Protocol):

@@ -1,0 +1,3 @@
+DROP TABLE device_pasts;
+ALTER TABLE streams DROP COLUMN session;
+ALTER TABLE events DROP COLUMN context;
