@@ -1,6 +1,6 @@
 """Processor time of a message: the whole path against a server that only parses.
 
-    python -m benchmarks.ingest [--devices 200] [--seconds 4] [--only "50 readings"]
+    python -m benchmarks.ingest [--devices 200] [--seconds 3] [--only "50 readings"]
 
 Servers on the same uvicorn and event loop: Onset, which receives, parses, numbers,
 detects and commits; Onset again, whose streams are not due before the end, so that it
@@ -217,7 +217,7 @@ def main() -> None:
     """Start the servers, measure, stop them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--devices", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--only", default="", help="messages whose name has this in it")
     asked = parser.parse_args()
     with place() as where, bare_server("benchmarks.ingest:bare") as other:
