@@ -25,7 +25,6 @@ from app.detection.scores import shown
 from app.domain import (
     MAX_CHANNELS,
     MAX_RATE_HZ,
-    Beside,
     Channel,
     DetectorVersion,
     Profile,
@@ -171,9 +170,7 @@ class ProfileBody(Body):
             max_hold_seconds=self.max_hold_seconds,
             max_gap_seconds=self.max_gap_seconds,
             record=self.record,
-            retrain=RetrainPolicy(
-                **self.retrain.model_dump() | {"context": Beside(self.retrain.context)}
-            ),
+            retrain=RetrainPolicy.from_json(self.retrain.model_dump()),
             retention=RetentionPolicy(**self.retention.model_dump()),
         )
 

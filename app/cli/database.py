@@ -122,8 +122,8 @@ def upgrade(url: str) -> None:
 def unreachable(url: str, *, patience: float = 0.0) -> str:
     """Why the database does not answer, in one line without its password; or ''.
 
-    One that is starting up is waited for, a minute; one that is not there, or has no
-    room, `patience` seconds; one that refuses us not at all.
+    One that is starting up is waited for, a minute; one that is not there, `patience`
+    seconds; one that refuses us, or has no room, not at all.
     """
     began, said = time.monotonic(), False
     while True:
@@ -133,9 +133,9 @@ def unreachable(url: str, *, patience: float = 0.0) -> str:
         except psycopg.Error as error:
             why = _line(error)
         starting = any(words in why for words in STARTING)
-        if time.monotonic() - began > (RECOVERY_SECONDS if starting else patience):
+        if not starting and REFUSAL in why:
             return why
-        if REFUSAL in why and not starting:
+        if time.monotonic() - began > (RECOVERY_SECONDS if starting else patience):
             return why
         if not (starting or said):
             said = True

@@ -84,6 +84,12 @@ class RetrainPolicy:
     intended_use: str = ""
     valid_days: float | None = None
 
+    @classmethod
+    def from_json(cls, data: Json) -> RetrainPolicy:
+        """Read plain JSON; what is not said is as by default."""
+        beside = Beside(data.get("context", Beside.NONE))
+        return cls(**{**data, "context": beside})
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

@@ -1,4 +1,4 @@
-"""What serves, fitted again to what it had learnt, less the rows that judge it."""
+"""What was fitted once, fitted again by its recipe to more rows or fewer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.domain import Profile
 from app.learning.dataset import Dataset, Manifest, Recipe
 from app.learning.export import export
 from app.learning.model import Model
-from app.learning.train import train_full
+from app.learning.train import Progress, Trained, train_full
 from app.learning.weights import weights_of
 
 
@@ -24,22 +24,26 @@ def as_learnt(listed: Manifest, dataset: Dataset, known: Mapping[UUID, str]) -> 
     )
 
 
+def quiet(_: str, __: float) -> None:
+    """Show no progress: what serves is not what the user waits for."""
+
+
+def by_recipe(recipe: Recipe, rows: Dataset, progress: Progress = quiet) -> Trained:
+    """Fit to rows what a recipe says; nothing is chosen or calibrated anew."""
+    return train_full(
+        rows,
+        recipe.estimator,
+        seed=recipe.seed,
+        progress=progress,
+        sharpness=recipe.sharpness,
+        context=recipe.context,
+    )
+
+
 def fitted_again(
     served: Model, recipe: Recipe, profile: Profile, rows: Dataset
 ) -> Model:
     """Fit what serves by its recipe to other rows; what it demands stays the same."""
-    fitted = train_full(
-        rows,
-        recipe.estimator,
-        seed=recipe.seed,
-        progress=quiet,
-        sharpness=recipe.sharpness,
-        context=recipe.context,
-    )
-    onnx, card = export(fitted, profile, rows)
+    onnx, card = export(by_recipe(recipe, rows), profile, rows)
     demands = served.card
     return Model.load(onnx, replace(card, rule=demands.rule, least=demands.least))
-
-
-def quiet(_: str, __: float) -> None:
-    """Show no progress: what serves is not what the user waits for."""

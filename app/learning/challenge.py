@@ -18,9 +18,9 @@ import numpy as np
 
 from app import features
 from app.domain import Beside, LabelledWindow, Profile, RetrainPolicy
-from app.learning.again import as_learnt, fitted_again
+from app.learning.again import as_learnt, by_recipe, fitted_again
 from app.learning.catalogue import AUTO, FULL, INCREMENTAL, PORTFOLIO, spec_of
-from app.learning.dataset import Dataset, Manifest, Recipe, build, manifest, split
+from app.learning.dataset import Dataset, Manifest, build, manifest, split
 from app.learning.evaluate import Answers, evaluate, examine
 from app.learning.export import export
 from app.learning.incremental import train_incremental
@@ -181,24 +181,14 @@ def challenge(
         dict(zip(holdout.events, _pairs(holdout), strict=True)),
     )
     if kind == FULL:
-        sharpness = trained.sharpness
-        beside = features.reads_context(trained.feature_set)
-        again = train_full(
-            dataset,
-            trained.name,
-            seed=seed,
-            progress=progress,
-            sharpness=sharpness,
-            context=beside,
-        )
+        again = by_recipe(trained.recipe, dataset, progress)
         served = export(again, profile, train, holdout)
         after = evaluate(Model.load(*served), holdout)
         # whoever has learnt the hold-out knows it; if not, the fit went wrong
         if after.accuracy >= report.accuracy:
             onnx = served[0]
             card = replace(served[1], rule=trained.rule, least=card.least)
-            recipe = Recipe(trained.name, seed, sharpness, beside)
-            listed = replace(listed, refitted=recipe)
+            listed = replace(listed, refitted=trained.recipe)
     card = card.with_unknown_below(report.unknown_below)
     story = tell(profile, kind, trained, train, ours, theirs, decision, listed)
     return Challenger(kind, onnx, card, listed, story, decision, trained.state, answers)

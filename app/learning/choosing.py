@@ -33,16 +33,17 @@ def choose(right: Mapping[str, NDArray[np.bool_]]) -> str:
     """
     best = max(right, key=lambda name: (int(right[name].sum()), name))
     for name in PORTFOLIO:
-        if name in right:
-            wins = int((right[best] & ~right[name]).sum())
-            losses = int((right[name] & ~right[best]).sum())
-            if chance(wins, losses) > LEAD_ALPHA:
-                return name
+        if name in right and chance(*_alone(right[best], right[name])) > LEAD_ALPHA:
+            return name
     return best
 
 
 def is_ahead(ours: Unseen, theirs: Unseen) -> bool:
     """Whether models of the same rows are right more often, by more than chance."""
-    wins = int((ours.right & ~theirs.right).sum())
-    losses = int((theirs.right & ~ours.right).sum())
+    wins, losses = _alone(ours.right, theirs.right)
     return wins > losses and chance(wins, losses) <= CONTEXT_ALPHA
+
+
+def _alone(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> tuple[int, int]:
+    """Count the rows that one side alone got right, and those the other did."""
+    return int((ours & ~theirs).sum()), int((theirs & ~ours).sum())

@@ -26,10 +26,10 @@ import numpy as np
 from app import features
 from app.domain import LabelledWindow, Profile
 from app.errors import ArtefactError, CannotLearn
-from app.learning.again import as_learnt, fitted_again, quiet
+from app.learning.again import as_learnt, by_recipe, fitted_again, quiet
 from app.learning.catalogue import ESTIMATORS, FULL, PORTFOLIO
 from app.learning.challenge import Challenger
-from app.learning.dataset import Dataset, Manifest, Recipe, Split, build, manifest
+from app.learning.dataset import Dataset, Manifest, Split, build, manifest
 from app.learning.evaluate import evaluate, examine
 from app.learning.export import export
 from app.learning.model import Model
@@ -241,13 +241,11 @@ class _Device:
         split = Split(np.flatnonzero(~judging), np.flatnonzero(judging), SPLIT_RULE)
         share = self.profile.retrain.key_share
         listed = manifest(every, split, trained.feature_set, share)
-        again = self._fit(every, trained.sharpness)
+        again = by_recipe(trained.recipe, every)
         onnx, refitted = export(again, self.profile, every)
         card = replace(refitted, rule=trained.rule, least=card.least)
         card = card.with_unknown_below(report.unknown_below)
-        beside = features.reads_context(trained.feature_set)
-        recipe = Recipe(trained.name, self.seed, trained.sharpness, beside)
-        listed = replace(listed, refitted=recipe)
+        listed = replace(listed, refitted=trained.recipe)
         story = tell(self.profile, FULL, trained, mine, ours, theirs, decision, listed)
         made = Challenger(
             FULL,
@@ -263,13 +261,12 @@ class _Device:
             self.device, decision, 0 if decision.verdict == PROMOTE else looks, n, made
         )
 
-    def _fit(self, rows: Dataset, sharpness: float | None = None) -> Trained:
+    def _fit(self, rows: Dataset) -> Trained:
         return train_full(
             rows,
             self.base.estimator,
             seed=self.seed,
             progress=quiet,
-            sharpness=sharpness,
             unknown_rate=self.profile.retrain.unknown_rate,
             context=self.base.model.reads_context,
         )

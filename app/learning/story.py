@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app import features
 from app.domain import Profile
 from app.learning.catalogue import FULL, kinds
 from app.learning.dataset import Dataset, Manifest
@@ -81,7 +80,7 @@ def tell(
 
 def _context(trained: Trained) -> dict[str, object] | None:
     """Say whether what was known beside the windows is read, and what it brings."""
-    reads = features.reads_context(trained.feature_set)
+    reads = trained.reads_context
     if trained.tried is None:
         return {"reads": True} if reads else None
     without, beside = trained.tried

@@ -21,7 +21,7 @@ from app.errors import CannotLearn
 from app.learning.calibration import calibrate, sharpened
 from app.learning.catalogue import ESTIMATORS, PORTFOLIO, EstimatorSpec, spec_of
 from app.learning.choosing import choose, is_ahead
-from app.learning.dataset import Dataset
+from app.learning.dataset import Dataset, Recipe
 from app.learning.estimators import Modes, find_modes, fit_weighed, make, weigh
 from app.learning.novelty import find_space
 from app.learning.space import Space
@@ -83,6 +83,16 @@ class Trained:
     rule: Rule | None = None
     unseen: Mapping[UUID, bool] = field(default_factory=dict)
     tried: tuple[float, float] | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """How to fit the same to other rows, with nothing left to choose."""
+        return Recipe(self.name, self.seed, self.sharpness, self.reads_context)
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether it looks at what was known beside the windows."""
+        return features.reads_context(self.feature_set)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.detection import build, complete
 from app.detection.scores import digest, is_digest
 from app.domain import (
-    Beside,
     Channel,
     DetectorVersion,
     Json,
@@ -259,9 +258,7 @@ def _profile(row: Row[Any]) -> Profile:
         max_hold_seconds=row.max_hold_seconds,
         max_gap_seconds=row.max_gap_seconds,
         record=row.record,
-        retrain=RetrainPolicy(
-            **{**row.retrain, "context": Beside(row.retrain.get("context", "none"))}
-        ),
+        retrain=RetrainPolicy.from_json(row.retrain),
         retention=RetentionPolicy(**row.retention),
     )
 
