@@ -154,7 +154,6 @@ def train_full(
                 f"estimator {spec.name!r} reads feature set {spec.feature_set}, which "
                 f"{len(rows)} rows are too many for"
             )
-        progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
         if context is None and rows.has(features.with_context(spec.feature_set)):
             progress(f"trying {spec.name} with what was known beside", 0.65)
             sample = _thinned(rows)
@@ -164,6 +163,7 @@ def train_full(
             if context := is_ahead(beside, asked):
                 asked = beside
                 search |= {spec.name: tried[1]} if search else {}
+        progress(f"fitting {spec.name} to {len(rows)} rows", 0.7)
         spec = _with_context(spec) if context else spec
         modes = find_modes(rows, spec.modes)
         fitted = _fit(spec, rows, modes, seed)
