@@ -50,10 +50,15 @@ export function numbersOf({ report }) {
     ...(report.end_to_end ? [line("To labels", `${exact(report.end_to_end.latter)}, before ${exact(report.end_to_end.former)}`)] : [])));
 }
 
+function settingInWords(value) {
+  if (typeof value === "string" && value.startsWith("sha256:")) return `${value.slice(0, 19)}…`;
+  if (typeof value !== "object") return String(value);
+  return Object.entries(value).map(([channel, [low, high]]) => `${channel} ${low ?? "any"} to ${high ?? "any"}`).join(", ");
+}
+
 /** Its settings; a fitted model by the beginning of its name. */
 export function settingsOf({ settings }) {
   return make("dl", "facts-list settings", ...Object.entries(settings).map(([name, value]) => {
-    const said = typeof value === "string" && value.startsWith("sha256:") ? `${value.slice(0, 19)}…` : String(value);
-    return make("div", "", make("dt", "", name), make("dd", "", said));
+    return make("div", "", make("dt", "", name), make("dd", "", settingInWords(value)));
   }));
 }

@@ -5,7 +5,7 @@ A new detector is one file, one line in `kinds.DETECTORS` and its rules in
 """
 
 from app.detection.detector import Detector
-from app.detection.kinds import DETECTORS, build, warm
+from app.detection.kinds import DETECTORS, build, check, warm
 from app.detection.settings import complete
 from app.detection.stream import Stream
 from app.domain import Json
@@ -18,6 +18,7 @@ __all__ = [
     "Detector",
     "Stream",
     "build",
+    "check",
     "complete",
     "warm",
 ]

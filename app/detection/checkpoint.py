@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.detection.clean import COUNTERS
+from app.detection.clean import KEPT
 from app.detection.state import pack, split
 from app.domain import Float32Array, FloatArray, Readings, Span
 
@@ -103,7 +103,7 @@ class Checkpoint:
             clock=clock,
             counters=np.frombuffer(parts[3], "<i8")
             .astype(np.int64)
-            .reshape(COUNTERS, n_channels),
+            .reshape(KEPT, n_channels),
             good=good,
             waiting=tuple(
                 Span(onset, offset, peak, bool(marks & 1), bool(marks & 2))

@@ -1,10 +1,10 @@
 """Cleaning: what of a device's readings may go to the detector.
 
-A value is missing when it is NaN or infinite.  It is counted, and the channel's last
-good value stands in for it, up to `hold` readings in a row; after that the stream is
-in a gap until the channel is back.  A channel that stays away `give_up` readings
-longer, or never had a value, is dead: it is left out (its value is 0) and no longer
-holds the others up; its first value wakes it.
+A value is missing when it is NaN, infinite, or outside its channel's limits.  It is
+counted, and the channel's last good value stands in for it, up to `hold` readings in a
+row; after that the stream is in a gap until the channel is back.  A channel that stays
+away `give_up` readings longer, or never had a value, is dead: it is left out (its value
+is 0) and no longer holds the others up; its first value wakes it.
 
     gapped --(every living channel has a value, one lives)--> fed         RESUMED
     fed --(a living channel is missing for longer than the hold)--> gapped  LOST
@@ -31,8 +31,10 @@ DONE, RESUMED, LOST, TIME_GAP, WOKEN = 0, 1, 2, 3, 4
 GAPPED, FED = 0, 1
 
 # ints, one row a channel
-RUN, ALIVE, MISSING = 0, 1, 2
-COUNTERS = 3
+RUN, ALIVE, MISSING, OUTSIDE = 0, 1, 2, 3
+COUNTERS = 4
+KEPT = 3
+"""Of them in a checkpoint; what was finite and outside is counted since the start."""
 
 
 @compiled
@@ -43,6 +45,7 @@ def advance(
     mode: int,
     clock: FloatArray,
     counters: NDArray[Any],
+    limits: Float32Array,
     good: Float32Array,
     hold: int,
     give_up: int,
@@ -63,6 +66,7 @@ def advance(
         distance (infinite: any), distance that counts as a jump; seconds.  Last:
         whether these times are the device's, above 0
     counters : (COUNTERS, n_channels)
+    limits : (2, n_channels) finite lowest and highest values that are not missing
     good : (n_channels,) last good values
     hold, give_up : in readings
     cleaned : float64, filled in with the readings for the detector, if fed
@@ -83,9 +87,9 @@ def advance(
         finite = whole
         if whole:
             for c in range(n_channels):
-                finite = finite and math.isfinite(values[i, c])
+                finite = finite and is_good(values[i, c], c, limits)
         if not finite:
-            happens = _look(values[i], mode, hold, counters)
+            happens = _look(values[i], mode, hold, counters, limits)
             if happens != DONE:
                 return i - first, happens
         apart = times[i] - clock[0]
@@ -104,11 +108,12 @@ def advance(
             whole = mode == FED
             for c in range(n_channels):
                 v = values[i, c]
-                if math.isfinite(v):
+                if is_good(v, c, limits):
                     counters[RUN, c] = 0
                     counters[ALIVE, c] = 1
                     good[c] = v
                 else:
+                    counters[OUTSIDE, c] += math.isfinite(v)
                     v = np.float32(np.nan)
                     counters[MISSING, c] += 1
                     counters[RUN, c] += 1
@@ -127,13 +132,32 @@ def advance(
 
 
 @compiled
-def _look(values: Float32Array, mode: int, hold: int, counters: NDArray[Any]) -> int:
+def is_good(value: Any, channel: int, limits: Float32Array) -> Any:
+    """Whether a value is none of the missing ones."""
+    return limits[0, channel] <= value <= limits[1, channel]
+
+
+def credible(values: Float32Array, limits: Float32Array) -> Float32Array:
+    """Give readings (n, n_channels) with NaN for every value that is not good."""
+    return np.where(
+        (limits[0] <= values) & (values <= limits[1]), values, np.float32(np.nan)
+    )
+
+
+@compiled
+def _look(
+    values: Float32Array,
+    mode: int,
+    hold: int,
+    counters: NDArray[Any],
+    limits: Float32Array,
+) -> int:
     """Say what happens at a reading, changing nothing but who is awake."""
     living = 0
     lost = False
     woken = False
     for c in range(values.size):
-        if math.isfinite(values[c]):
+        if is_good(values[c], c, limits):
             living += 1
             if counters[ALIVE, c] == 0 and mode == FED:
                 counters[ALIVE, c] = 1
@@ -146,7 +170,7 @@ def _look(values: Float32Array, mode: int, hold: int, counters: NDArray[Any]) ->
         if not fit:
             return DONE
         for c in range(values.size):
-            if math.isfinite(values[c]):
+            if is_good(values[c], c, limits):
                 counters[ALIVE, c] = 1
         return RESUMED
     if not fit:
@@ -159,7 +183,8 @@ class Cleaner:
 
     Parameters
     ----------
-    n_channels : int
+    limits : float32 (2, n_channels)
+        Lowest and highest values that are not missing; finite.
     hold, give_up : int >= 0, in readings
     max_gap_seconds : float > 0 or None
     jump_seconds : float > 0
@@ -168,12 +193,14 @@ class Cleaner:
 
     def __init__(
         self,
-        n_channels: int,
+        limits: Float32Array,
         hold: int,
         give_up: int,
         max_gap_seconds: float | None,
         jump_seconds: float,
     ) -> None:
+        n_channels = limits.shape[1]
+        self.limits = limits
         self.counters: NDArray[np.int64] = np.zeros((COUNTERS, n_channels), np.int64)
         self.good: Float32Array = np.zeros(n_channels, np.float32)
         self.clock: FloatArray = np.array(
@@ -202,6 +229,7 @@ class Cleaner:
             FED if fed else GAPPED,
             self.clock,
             self.counters,
+            self.limits,
             self.good,
             self._hold,
             self._give_up,

@@ -8,7 +8,6 @@ says so where anything is to be mended, cut off or made room for beyond what is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,12 +25,12 @@ from app.domain.compiled import compiled
 
 # a stream's row: where its arrays are, in the order of `Stream.arrays`
 NEXT_SEQ, HELD, HELD_TIMES, HELD_JUMPED, HELD_MARKS, HELD_BEFORE = range(6)
-CLOCK, COUNTERS, GOOD, DETECTOR = range(6, 10)
-ARRAYS = 10
+CLOCK, COUNTERS, LIMITS, GOOD, DETECTOR = range(6, 11)
+ARRAYS = 11
 # then how many readings may be held, and what `Stream.constants` says
-HELD_ROWS = 10
-CHANNELS, LOOK_BACK, PRE, TICK = range(11, 15)
-FIELDS = 15
+HELD_ROWS = 11
+CHANNELS, LOOK_BACK, PRE, TICK = range(12, 16)
+FIELDS = 16
 
 NOT_PLAIN = -1
 
@@ -86,10 +85,11 @@ def take(
         missing = counters[clean.RUN * n_channels + c] != 0
         if missing or counters[clean.ALIVE * n_channels + c] != 1:
             return NOT_PLAIN
+    limits = float32_at(row[LIMITS], 2 * n_channels).reshape(2, n_channels)
     before = clock[0] if device_times else np.nan
     for i in range(n):
         for c in range(n_channels):
-            if not math.isfinite(values[i, c]):
+            if not clean.is_good(values[i, c], c, limits):
                 return NOT_PLAIN
         if times[i] - before > clock[1]:
             return NOT_PLAIN

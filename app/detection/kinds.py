@@ -14,10 +14,10 @@ from app.detection.mahalanobis import mahalanobis
 from app.detection.regimes import regimes
 from app.detection.scored import scored
 from app.detection.scores import silent
-from app.detection.settings import complete
+from app.detection.settings import complete, limits_of
 from app.detection.sta_lta import sta_lta
 from app.detection.windows import windows
-from app.domain import Json, Readings
+from app.domain import Json, Profile, Readings
 
 DETECTORS: Mapping[str, Callable[[Json, float, int], Detector]] = {
     "energy": energy,
@@ -41,6 +41,18 @@ def build(settings: Json, rate_hz: float, n_channels: int) -> Detector:
     return DETECTORS[str(full["kind"])](full, rate_hz, n_channels)
 
 
+def check(settings: Json, profile: Profile) -> None:
+    """Say whether streams of a profile can be read with these complete settings.
+
+    Raises
+    ------
+    InvalidDetector
+        If the settings break a rule, or name a channel that the profile has not.
+    """
+    limits_of(settings, profile.channel_names)
+    build(settings, profile.rate_hz, profile.n_channels)
+
+
 def warm(kinds: Iterable[str] = DETECTORS) -> None:
     """Compile the kernels of detectors, or load them from numba's cache.
 
@@ -53,7 +65,7 @@ def warm(kinds: Iterable[str] = DETECTORS) -> None:
         detector.update(np.zeros((8, 1)))
         detector.flush()
     held = HeldReadings(1)
-    cleaner = Cleaner(1, 1, 1, None, 1.0)
+    cleaner = Cleaner(limits_of({}, ["x"]), 1, 1, None, 1.0)
     readings = Readings(1, np.ones((2, 1), np.float32), np.zeros(2))
     held.reserve(len(readings))
     cleaner.advance(readings, 0, True, held)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from app.detection.clean import credible
 from app.detection.cut import Cutter
 from app.detection.held import HeldReadings
-from app.detection.settings import complete, number
+from app.detection.settings import complete, limits_of, number
 from app.detection.settings import readings as count
 from app.domain import (
     DetectorVersion,
@@ -53,17 +54,19 @@ def cut_out(
     pre, post = rolls(profile, version)
     nobody = DetectorVersion(0, profile.name, version.settings)
     held = HeldReadings(profile.n_channels)
-    held.clear(0, _first_values(readings))
-    held.put(readings.values, readings.times, np.empty(0, np.int64))
+    limits = limits_of(complete(version.settings), profile.channel_names)
+    values = credible(readings.values, limits)
+    held.clear(0, _first_values(values))
+    held.put(values, readings.times, np.empty(0, np.int64))
     first = readings.first_seq
     return Cutter(profile, nobody, device, boot, pre, post).event(
         Span(onset_seq - first, offset_seq - first, 0.0), None, held, first
     )
 
 
-def _first_values(readings: Readings) -> Float32Array:
+def _first_values(values: Float32Array) -> Float32Array:
     """Give each channel's first value; NaN for one that has none."""
-    finite = np.isfinite(readings.values)
+    finite = np.isfinite(values)
     rows = finite.argmax(axis=0)
-    first = readings.values[rows, np.arange(len(rows))]
+    first = values[rows, np.arange(len(rows))]
     return np.where(finite.any(axis=0), first, np.float32(np.nan))

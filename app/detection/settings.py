@@ -1,19 +1,23 @@
 """Detector settings: what a profile may say, what it means when it says nothing.
 
 Everything is in seconds, or a ratio without unit; nothing depends on the units of the
-channels, their number or the rate.
+channels, their number or the rate.  Only ``limits`` are in the units of the channels:
+by name, the lowest and the highest value that is credible.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.domain import Json
+import numpy as np
+
+from app.domain import MAX_CHANNELS, Float32Array, Json
 from app.errors import InvalidDetector
 
 MAX_SECONDS = 86_400.0
+LARGEST = float(np.finfo(np.float32).max)
 MOST_OVERLAPPING = 64
 """Windows that may be open at one time."""
 
@@ -151,6 +155,7 @@ def complete(settings: Json | None) -> dict[str, object]:
     if not isinstance(kind, str) or kind not in KINDS:
         raise InvalidDetector(f"kind={kind!r} must be one of {', '.join(KINDS)}")
     rules = KINDS[kind]
+    limits = _limits(given.pop("limits", None))
     model = {"model": _model(given)} if kind == "scored" else {}
     unknown = sorted(str(name) for name in given if name not in rules)
     if unknown:
@@ -166,7 +171,62 @@ def complete(settings: Json | None) -> dict[str, object]:
             _in_order(full, less, more, equal=equal)
     if kind == "windows":
         _one_rule(full)
-    return {"kind": kind, **full, **model}
+    return {"kind": kind, **full, **model, **({"limits": limits} if limits else {})}
+
+
+def limits_of(settings: Json, channels: Sequence[str]) -> Float32Array:
+    """Give what the values of each channel lie between, (2, n_channels).
+
+    Parameters
+    ----------
+    settings : mapping, complete
+    channels : names, in the order of a reading
+
+    Returns
+    -------
+    float32 array (2, n_channels)
+        Lowest and highest; finite, so what is not a number lies outside.
+
+    Raises
+    ------
+    InvalidDetector
+        If a limit is set for a channel that there is not.
+    """
+    out = np.empty((2, len(channels)), np.float32)
+    out[0], out[1] = -LARGEST, LARGEST
+    for name, both in settings.get("limits", {}).items():
+        if name not in channels:
+            raise InvalidDetector(
+                f"limits of {name!r}: the channels are {', '.join(channels)}"
+            )
+        for side, limit in enumerate(both):
+            if limit is not None:
+                out[side, channels.index(name)] = limit
+    return out
+
+
+def _limits(given: object) -> dict[str, list[float | None]]:
+    """Check limits by channel; each is lowest and highest, null for none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or len(given) > MAX_CHANNELS:
+        raise InvalidDetector(
+            f"limits must be an object of at most {MAX_CHANNELS} channels, each with "
+            "[lowest, highest]"
+        )
+    full: dict[str, list[float | None]] = {}
+    rule = Rule(0.0, -LARGEST, LARGEST)
+    for name, both in sorted(given.items()):
+        if not isinstance(both, list | tuple) or len(both) != 2:
+            raise InvalidDetector(f"limits of {name!r} must be [lowest, highest]")
+        low, high = (
+            None if v is None else rule.check(f"limits of {name!r}", v) for v in both
+        )
+        if low is not None and high is not None and low >= high:
+            raise InvalidDetector(f"limits of {name!r}: {low:g} must be below {high:g}")
+        if (low, high) != (None, None):
+            full[str(name)] = [low, high]
+    return full
 
 
 def _model(given: dict[str, object]) -> str:

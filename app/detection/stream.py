@@ -25,7 +25,7 @@ from app.detection.detector import CompiledDetector
 from app.detection.held import HeldReadings
 from app.detection.kinds import build
 from app.detection.segment import Output, Segment
-from app.detection.settings import complete, number
+from app.detection.settings import complete, limits_of, number
 from app.detection.settings import readings as count
 from app.domain import (
     DetectorVersion,
@@ -78,7 +78,7 @@ class Stream:
             by_rule=self._settings["kind"] == "windows",
         )
         self._cleaner = Cleaner(
-            profile.n_channels,
+            limits_of(self._settings, profile.channel_names),
             hold=count(profile.max_hold_seconds, rate),
             give_up=count(GIVE_UP_SECONDS, rate),
             max_gap_seconds=profile.max_gap_seconds,
@@ -107,6 +107,11 @@ class Stream:
     def missing(self) -> NDArray[np.int64]:
         """Values that were missing so far, by channel (n_channels,)."""
         return np.array(self._cleaner.counters[clean.MISSING])
+
+    @property
+    def outside(self) -> int:
+        """How many of them were outside their limits, since this object began."""
+        return int(self._cleaner.counters[clean.OUTSIDE].sum())
 
     def receive(self, readings: Readings) -> list[Output]:
         """Take the next readings; give what came of them, in order.
@@ -212,6 +217,7 @@ class Stream:
             held.last_before,
             cleaner.clock,
             cleaner.counters,
+            cleaner.limits,
             cleaner.good,
             detector.memory,
         )
@@ -295,7 +301,7 @@ class Stream:
             gap_from=self._gap_from,
             first=first,
             clock=float(self._cleaner.clock[0]),
-            counters=self._cleaner.counters,
+            counters=self._cleaner.counters[: clean.KEPT],
             good=self._cleaner.good,
             waiting=tuple(segment.waiting),
             before=held.before(first),
@@ -340,7 +346,7 @@ class Stream:
         stream._fed = point.fed
         stream._gap_from = point.gap_from
         stream._cleaner.clock[0] = point.clock
-        stream._cleaner.counters[...] = point.counters
+        stream._cleaner.counters[: clean.KEPT] = point.counters
         stream._cleaner.good[...] = point.good
         detector = stream._segment.detector
         detector.restore(point.detector)

@@ -125,7 +125,7 @@ class Profile:
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
 
     def __post_init__(self) -> None:
-        names = [c.name for c in self.channels]
+        names = self.channel_names
         if not 1 <= len(names) <= MAX_CHANNELS:
             raise InvalidProfile(
                 f"{len(names)} channels: must be between 1 and {MAX_CHANNELS}"
@@ -147,6 +147,11 @@ class Profile:
     def is_online(self) -> bool:
         """Whether every label is to be learnt at once."""
         return self.retrain.mode == "online"
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels, in the order of a reading."""
+        return tuple(channel.name for channel in self.channels)
 
     @property
     def n_channels(self) -> int:

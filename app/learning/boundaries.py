@@ -133,6 +133,7 @@ def _fit(
         "lean": LEANS[j],
         "min_seconds": MIN_SECONDS,
         **kept,
+        **{name: present[name] for name in ("limits",) if name in present},
         "model": members.mixed(shares, n_channels).to_text(),
     }
     report = {

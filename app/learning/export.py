@@ -38,7 +38,7 @@ def export(
         If the estimator cannot be exported, or a probability differs by more than
         `PARITY`, or the best class differs where it leads by more than that.
     """
-    names = [c.name for c in profile.channels]
+    names = profile.channel_names
     graph = Graph(trained.modes)
     reads = trained.feature_set
     width = features.width(profile.n_channels, reads)

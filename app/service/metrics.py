@@ -61,7 +61,14 @@ class Metrics:
             "onset_readings", "Readings accepted", ["profile"], registry=r
         )
         self.missing_values = Counter(
-            "onset_missing_values", "Values that were null or not finite", registry=r
+            "onset_missing_values",
+            "Values that were null, not finite, or outside their channel's limits",
+            registry=r,
+        )
+        self.outside_values = Counter(
+            "onset_outside_values",
+            "Those of them that were outside their channel's limits",
+            registry=r,
         )
         self.resent_readings = Counter(
             "onset_resent_readings", "Readings dropped because known", registry=r

@@ -173,7 +173,7 @@ def generate(
         values[first:stop] += shape(turned, stop - first, rate, rng)
         truth.append(Truth(first / rate, stop / rate, label))
         at += length + rng.uniform(*pack.rest_seconds)
-    channels = tuple(c.name for c in pack.profile.channels)
+    channels = pack.profile.channel_names
     return Recording(
         device, part, channels, rate, t, values.astype(np.float32), tuple(truth)
     )

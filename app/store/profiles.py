@@ -10,7 +10,7 @@ from sqlalchemy import Row, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.detection import build, complete
+from app.detection import check, complete
 from app.detection.scores import digest, is_digest
 from app.domain import (
     Channel,
@@ -183,7 +183,7 @@ async def _settle(
         wanted = dict(present.settings)
     else:
         wanted = complete(await with_model(conn, profile.name, settings))
-    build(wanted, profile.rate_hz, profile.n_channels)
+    check(wanted, profile)
     if present is not None and wanted == present.settings:
         return present
     number = await versions.add(conn, versions.NewDetector(profile.name, wanted))

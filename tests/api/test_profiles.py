@@ -57,6 +57,8 @@ async def test_changed_detector_is_a_new_version(admin: Caller) -> None:
         {"detector": {"kind": "magic"}},
         {"detector": {"kind": "energy", "strange": 1}},
         {"detector": {"kind": "energy", "on": "\0"}},
+        {"detector": {"limits": {"arm": [0, 1]}}},
+        {"detector": {"limits": {"\0": [0, 1]}}},
         {"classes": ["a\nb"]},
         {"retrain": {"estimator": "magic"}},
         {"retrain": {"mode": "both"}},

@@ -23,6 +23,11 @@ def test_no_settings_mean_the_default_detector():
     assert DEFAULT_SETTINGS["kind"] == "energy"
 
 
+def test_limits_that_limit_nothing_are_no_settings():
+    assert complete({"limits": {"x": [None, None]}}) == DEFAULT_SETTINGS
+    assert complete({"limits": {"x": [0, None]}})["limits"] == {"x": [0.0, None]}
+
+
 def test_whole_numbers_and_fractions_are_the_same_settings():
     assert complete({"max_seconds": 30}) == complete({"max_seconds": 30.0})
 
@@ -82,6 +87,11 @@ def test_whole_numbers_and_fractions_are_the_same_settings():
             {"kind": "windows", "min_seconds": 1},
             "'min_seconds' is not a setting of 'windows'",
         ),
+        ({"limits": [1, 2]}, "limits must be an object"),
+        ({"limits": {"x": 3}}, "limits of 'x' must be [lowest, highest]"),
+        ({"limits": {"x": [2, 1]}}, "limits of 'x': 2 must be below 1"),
+        ({"limits": {"x": [None, "1"]}}, "limits of 'x'='1' must be a number"),
+        ({"limits": {"x": [-1e39, 0]}}, "limits of 'x'=-1e+39 must be at least"),
     ],
 )
 def test_a_broken_rule_is_named_with_its_value(settings, said):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.detection import Stream
+from app.detection.recut import cut_out
 from app.domain import (
     Channel,
     DetectorVersion,
@@ -18,7 +19,7 @@ from app.domain import (
     Retraction,
     event_id,
 )
-from app.errors import InvalidReadings
+from app.errors import InvalidDetector, InvalidReadings
 
 from .signals import quick
 
@@ -156,6 +157,49 @@ def test_a_short_hole_is_held_counted_and_flagged(bad):
     assert (event.window[rows][:3, 1] == values[304, 1]).all()
     assert current.missing.tolist() == [0, 3]
     assert current.take_gaps() == []
+
+
+def test_a_value_outside_its_limits_is_as_good_as_none():
+    values = noise(events=((120, 140), (300, 320)))
+    values[305:308, 1] = 65535.0
+    values[50, 0] = -41.0
+    without = values.copy()
+    without[(values < [-40.0, -np.inf]) | (values > [np.inf, 1000.0])] = np.nan
+    ours = stream(limits={"c0": [-40.0, None], "c1": [None, 1000.0]})
+    theirs = stream()
+    said = events(ours.receive(readings(values)))
+    as_none = events(theirs.receive(readings(without)))
+    assert len(said) == 2
+    assert [(e.onset, e.offset, e.flags) for e in said] == [
+        (e.onset, e.offset, e.flags) for e in as_none
+    ]
+    assert said[1].window.max() < 1000.0
+    assert (ours.missing == theirs.missing).all()
+    assert ours.outside == np.isnan(without).sum()
+    assert theirs.outside == 0
+
+
+def test_limits_hold_to_the_value_as_it_was_sent():
+    current = stream(n_channels=1, limits={"c0": [0.1, 0.3]})
+    values = np.array([[0.1], [0.3], [0.2]], np.float32)
+    current.receive(readings(values))
+    assert current.missing.tolist() == [0]
+
+
+def test_an_event_that_a_person_cuts_out_keeps_to_the_limits_too():
+    values = noise(events=())
+    values[50, 0] = 65535.0
+    settings = {**quick("energy"), "limits": {"c0": [None, 1000]}}
+    version = DetectorVersion(4, "band", settings)
+    profile = Profile("band", (Channel("c0"), Channel("c1")), RATE_HZ)
+    event = cut_out(profile, version, "d", "b", readings(values), 41, 61)
+    assert Flag.REPAIRED in event.flags
+    assert event.window.max() < 1000
+
+
+def test_limits_of_no_channel_are_refused():
+    with pytest.raises(InvalidDetector, match="limits of 'x': the channels are c0, c1"):
+        stream(limits={"x": [0, 1]})
 
 
 def test_a_long_hole_is_a_gap():

@@ -12,7 +12,7 @@ from app.learning.marked import Course
 from app.learning.scorer import MIXTURES, learn
 
 RATE_HZ = 20.0
-PRESENT = complete(None)
+PRESENT = complete({"limits": {"a": [-1000, 1000]}})
 
 
 def course(seed: int, device: str, n: int = 2400, boot: str = "b1") -> Course:
@@ -68,6 +68,7 @@ def test_report_is_of_devices_that_were_held_out(learnt):
 
 def test_settings_are_complete_and_the_same_every_time(learnt):
     assert complete(learnt.settings) == learnt.settings
+    assert learnt.settings["limits"] == PRESENT["limits"]
     again = fitted(*(course(seed, f"d{seed % 3}") for seed in range(3)))
     assert again.settings == learnt.settings
 

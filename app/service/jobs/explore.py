@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.detection import build, complete
+from app.detection import check, complete
 from app.detection.scores import is_digest, shown
 from app.domain import DetectorVersion, Json
 from app.errors import Conflict, InvalidDetector, InvalidInput
@@ -74,11 +74,11 @@ async def enqueue(
         wanted = await profiles.with_model(conn, profile, detector)
         base = complete(present if wanted is None else wanted)
         varied = setting or USUAL.get(str(base["kind"]), "on")
-        if varied not in base or varied in ("kind", "model"):
+        if varied not in base or varied in ("kind", "model", "limits"):
             raise InvalidInput(f"{varied!r} is no setting of {base['kind']!r} to vary")
         chosen = _values(base, varied) if values is None else list(values)
         for value in chosen:
-            build({**base, varied: value}, asked.rate_hz, asked.n_channels)
+            check({**base, varied: value}, asked)
         request = {
             "detector": briefly(base, detector),
             "setting": varied,

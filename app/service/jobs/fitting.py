@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.detection.clean import credible
+from app.detection.settings import limits_of
 from app.domain import NOTHING, DetectorVersion, Float32Array, Profile, Readings
 from app.errors import CannotLearn
 from app.learning import boundaries
@@ -51,7 +53,8 @@ async def fit(
     async with engine.connect() as conn:
         profile = await profiles.get(conn, str(job.profile))
         present = await profiles.detector(conn, profile.name, device)
-    courses = await _courses(engine, profile, device)
+    limits = limits_of(present.settings, profile.channel_names)
+    courses = await _courses(engine, profile, device, limits)
     try:
         made = await asyncio.to_thread(
             boundaries.fit,
@@ -105,7 +108,7 @@ def judged(comparison: Comparison) -> tuple[str, str]:
 
 
 async def _courses(
-    engine: AsyncEngine, profile: Profile, only: str | None
+    engine: AsyncEngine, profile: Profile, only: str | None, limits: Float32Array
 ) -> list[Course]:
     """Read recorded streams that have labelled events, as many as fit."""
     async with engine.connect() as conn:
@@ -123,20 +126,26 @@ async def _courses(
             break
         pieces = [one async for one in pieces_of(engine, device, boot, first, after)]
         found += [
-            _course(device, boot, piece, said)
+            _course(device, boot, piece, said, limits)
             for piece in recordings.joined(pieces)
             if len(piece) >= LEAST_READINGS
         ]
     return found
 
 
-def _course(device: str, boot: str, readings: Readings, said: list[EventRow]) -> Course:
+def _course(
+    device: str,
+    boot: str,
+    readings: Readings,
+    said: list[EventRow],
+    limits: Float32Array,
+) -> Course:
     first, after = readings.first_seq, readings.next_seq
     inside = [r for r in said if r.onset_seq >= first and r.offset_seq <= after]
     return Course(
         device,
         boot,
-        held(readings.values),
+        held(credible(readings.values, limits)),
         _spans([r for r in inside if _is_event(r)], first),
         _spans([r for r in inside if r.label is None], first),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.detection import build, complete
+from app.detection import check, complete
 from app.domain import Json
 from app.errors import Conflict, InvalidInput
 from app.service.jobs.explore import briefly
@@ -54,7 +54,7 @@ async def enqueue(
         if device is not None:
             await devices.require(conn, device, profile)
         settings = complete(await profiles.with_model(conn, profile, detector))
-        build(settings, asked.rate_hz, asked.n_channels)
+        check(settings, asked)
         present = await profiles.detector(conn, profile, device)
         if present.settings == settings:
             raise Conflict(f"detector version {present.number} has these settings")

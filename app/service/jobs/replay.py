@@ -19,7 +19,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.detection import build, complete
+from app.detection import check, complete
 from app.domain import DetectorVersion, Json, Profile
 from app.errors import Conflict, InvalidInput, NotFound
 from app.learning.compare import BETTER, NO_EVIDENCE, WORSE, Comparison
@@ -199,7 +199,7 @@ async def _detector(
 ) -> DetectorVersion | None:
     if side.detector is not None:
         settings = complete(side.detector)
-        build(settings, profile.rate_hz, profile.n_channels)
+        check(settings, profile)
         return DetectorVersion(0, profile.name, settings)
     if side.detector_version is None:
         return None

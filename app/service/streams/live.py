@@ -82,7 +82,7 @@ class LiveStream:
         self._set_aside: list[SetAside] = []
         self._received = 0
         self._dirty = False
-        self._missing = int(stream.missing.sum())
+        self._missing, self._outside = int(stream.missing.sum()), 0
         self._changes = self._in_flight = self._settled = 0
         self._signal_topics = (f"signal:{device}", f"signals:{profile.name}")
         self.lane: Direct | None = None
@@ -257,9 +257,8 @@ class LiveStream:
         fresh.skip(at, why)
         fresh.take_gaps()
         self._gaps += [*self._stream.take_gaps(), Gap(at, at, why)]
-        missing = int(self._stream.missing.sum()) - self._missing
-        self._shared.metrics.missing_values.inc(missing)
-        self._missing = 0
+        self._count_missing(self._stream)
+        self._missing = self._outside = 0
         self._held_to = 0
         self._stream, self.version = fresh, version
         self._version_since = time.monotonic()
@@ -296,6 +295,16 @@ class LiveStream:
         kind = {Onset: "onset", Retraction: "retract", Answer: "prediction"}[type(said)]
         self._shared.hub.publish(Message(kind, (self, said)))
 
+    def _count_missing(self, stream: Stream) -> list[int]:
+        """Count what was missing since this was last asked; give all, by channel."""
+        missing: list[int] = stream.missing.tolist()
+        if sum(missing) != self._missing:
+            metrics, outside = self._shared.metrics, stream.outside
+            metrics.missing_values.inc(sum(missing) - self._missing)
+            metrics.outside_values.inc(outside - self._outside)
+            self._missing, self._outside = sum(missing), outside
+        return missing
+
     # What the group commit calls.
 
     def snapshot(self) -> StreamCommit:
@@ -309,10 +318,7 @@ class LiveStream:
             self._received += self.lane.collect()
         self._count_readings(self._received)
         self._received = 0
-        missing: list[int] = stream.missing.tolist()
-        if sum(missing) != self._missing:
-            metrics.missing_values.inc(sum(missing) - self._missing)
-            self._missing = sum(missing)
+        missing = self._count_missing(stream)
         if gaps:
             metrics.gaps.inc(len(gaps))
         session = self._answers.session
