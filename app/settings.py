@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     ack_interval_ms: Annotated[float, Field(ge=10, le=60_000)] = Field(
         default=500.0,
         description="Longest time a received reading waits for its acknowledgement "
-        "on a healthy database (milliseconds); a stream is checkpointed that often.",
+        "on a healthy database (milliseconds); a stream is checkpointed at most that "
+        "often, at once after a rest.",
     )
     deadline_ms: Annotated[float, Field(ge=10, le=60_000)] = Field(
         default=500.0,

@@ -18,7 +18,7 @@ class FakeStream:
         self.generation = generation
         self.received = 0
         self.acked = 0
-        self.dirty_since = 0.0
+        self.rests_until = 0.0
         self.urgent = False
         self.ended: str | None = None
 
@@ -93,6 +93,15 @@ async def running(store, **pace):
         task.cancel()
 
 
+async def received(group, store, fleet, count, urgent=None):
+    """Let streams have received so many readings; wait for the next commit."""
+    store.called.clear()
+    for stream in fleet:
+        stream.received = count
+        group.touch(stream, urgent=stream is urgent)
+    await store.called.wait()
+
+
 async def test_nothing_is_acknowledged_before_the_store_has_it(store):
     stream = FakeStream("a")
     store.faults = ["away", "away", "away"]
@@ -141,13 +150,22 @@ async def test_data_that_the_store_refuses_stops_only_its_own_stream(store):
 async def test_a_large_fleet_is_committed_once_an_interval_but_events_at_once(store):
     fleet = [FakeStream(str(n)) for n in range(10)]
     async with running(store, eager=2, ack_seconds=3600.0) as group:
-        for stream in fleet:
-            stream.received = 1
-            group.touch(stream, urgent=stream.name == "9")
-        await store.called.wait()
-        assert store.batches[0] == ["9", "0", "1"]
+        await received(group, store, fleet, 1)
+        assert store.batches == [[stream.name for stream in fleet]]  # all had rested
+        await received(group, store, fleet, 2, urgent=fleet[9])
+        assert store.batches[1] == ["9", "0", "1"]
         await group.drained()
-    assert all(stream.acked == 1 for stream in fleet)
+    assert all(stream.acked == 2 for stream in fleet)
+
+
+async def test_who_speaks_once_an_interval_waits_for_no_interval(store):
+    busy, seldom = FakeStream("busy"), FakeStream("seldom")
+    async with running(store, eager=0, ack_seconds=3600.0) as group:
+        await received(group, store, [busy], 1)
+        await received(group, store, [busy, seldom], 2)
+        assert store.batches == [["busy"], ["seldom"]]
+        await group.drained()
+    assert busy.acked == 2
 
 
 async def test_of_two_connections_of_one_stream_only_the_later_one_commits(store):

@@ -1,10 +1,13 @@
 """The group commit: many streams' consequences in one transaction, then their acks.
 
 Every tick takes the streams that are due, makes one `StreamCommit` of each and
-commits them together.  A commit whose reply was lost is done again, unchanged: the
-store's compare-and-set on the watermark makes that a no-op.  Nothing is acknowledged
-before the commit; while the database is away the batch waits, the streams' windows
-fill, their sockets are not read, and memory stays bounded.
+commits them together.  A stream that has rested is due at once; one that goes on is
+checkpointed once an interval, so that its messages share the cost of a commit.
+
+A commit whose reply was lost is done again, unchanged: the store's compare-and-set on
+the watermark makes that a no-op.  Nothing is acknowledged before the commit; while the
+database is away the batch waits, the streams' windows fill, their sockets are not read,
+and memory stays bounded.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Protocol
 
 import structlog
@@ -37,7 +41,8 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 class Committable(Protocol):
     """A stream as the group commit sees it."""
 
-    dirty_since: float
+    rests_until: float
+    """When its next checkpoint is due, by the group commit's clock."""
     urgent: bool
 
     def snapshot(self) -> StreamCommit:
@@ -65,7 +70,7 @@ class Pace:
     tick_seconds : float
         Shortest time between two commits.
     ack_seconds : float
-        Longest time a stream waits for its checkpoint.
+        Time between two checkpoints of a stream, so the longest that it waits for one.
     eager : int
         Streams committed at each tick although their time has not come.
     """
@@ -102,7 +107,6 @@ class GroupCommit:
     def touch(self, stream: Committable, *, urgent: bool = False) -> None:
         """Say that a stream has something to commit."""
         if stream not in self._dirty:
-            stream.dirty_since = time.monotonic()
             self._dirty[stream] = None
             self._idle.clear()
             self._work.set()
@@ -134,23 +138,16 @@ class GroupCommit:
             await asyncio.sleep(self._pace.tick_seconds)
 
     def _due(self, now: float) -> list[Committable]:
-        urgent = [s for s in self._dirty if s.urgent]
-        batch = dict.fromkeys(urgent[:MAX_STREAMS])
-        for rank, stream in enumerate(self._dirty):
-            if len(batch) >= MAX_STREAMS:
-                break
-            waited = now - stream.dirty_since
-            if (
-                not self._hurry
-                and rank >= self._pace.eager
-                and waited < self._pace.ack_seconds
-            ):
-                break
-            batch[stream] = None
+        dirty, eager = self._dirty, self._pace.eager
+        urgent = [s for s in dirty if s.urgent]
+        due = dirty if self._hurry else [s for s in dirty if s.rests_until <= now]
+        each_once = dict.fromkeys(chain(urgent, due, islice(dirty, eager)))
+        batch = list(islice(each_once, MAX_STREAMS))
         for stream in batch:
-            del self._dirty[stream]
+            del dirty[stream]
             stream.urgent = False
-        return list(batch)
+            stream.rests_until = now + self._pace.ack_seconds
+        return batch
 
     async def _commit(self, batch: Sequence[Committable]) -> None:
         owners: dict[tuple[str, str], tuple[Committable, StreamCommit]] = {}

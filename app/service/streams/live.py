@@ -61,7 +61,7 @@ class LiveStream:
         self.generation = row.generation
         self.connection = row.connection
         self.watermark = row.watermark
-        self.dirty_since = 0.0
+        self.rests_until = 0.0
         self.urgent = False
         self._shared = shared
         self._stream = stream
