@@ -6,7 +6,6 @@ What devices need comes first; `behind` has the rest.
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,9 +28,11 @@ from app.api.rate import Allowance
 from app.api.receipt import Door
 from app.api.sockets import Patience, Sockets
 from app.api.state import State
+from app.domain.compiled import loadable
 from app.errors import InvalidInput
 from app.learning import onerow
 from app.learning.model import Model
+from app.loading import uncollected
 from app.service.admin import ensure_admin_key
 from app.service.background import Background
 from app.service.champion import Champions
@@ -130,8 +131,10 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # loads compiled code, or compiles it; the rest follows while others are served
-        detection.warm(["energy"])
-        quick.rows(b"[[0]]")
+        with uncollected():
+            loadable()
+            detection.warm(["energy"])
+            quick.rows(b"[[0]]")
         engine = database.create(url, pool_size=settings.pool_size)
         given = settings.admin_key
         await _patiently(
@@ -153,13 +156,9 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
 
     async def build() -> ASGIApp:
         state, sockets = front.state.onset, front.state.sockets
-        gc.disable()  # while modules are loaded there is nothing to collect
-        try:
+        with uncollected():
             parts = await asyncio.to_thread(import_module, "app.behind")
             made: ASGIApp = await asyncio.to_thread(parts.rest, state, sockets)
-        finally:
-            gc.freeze()
-            gc.enable()
         internal = settings.webhooks_allow_internal
         parts.notify(background, state.engine, state.hub, allow_internal=internal)
         return made

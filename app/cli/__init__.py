@@ -7,7 +7,6 @@ wait for the learning libraries that `onset trainer` is made of.  Exit codes: 0 
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -16,6 +15,7 @@ import typer
 
 from app.cli import kernels
 from app.errors import OnsetError
+from app.loading import uncollected, without
 
 COMMANDS = {
     "up": "app.cli.up:up",
@@ -77,6 +77,9 @@ def build(words: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_about)
+    if names == ["serve"]:
+        with without("rich"):  # for coloured tracebacks, which `logs` does not print
+            import_module("structlog")
     for name in names:
         module, _, attribute = COMMANDS[name].partition(":")
         command = getattr(import_module(module), attribute)
@@ -90,11 +93,9 @@ def build(words: Sequence[str]) -> typer.Typer:
 def main() -> None:
     """Run the command that the process was started with."""
     kernels.keep()
-    gc.disable()  # while modules are loaded there is nothing to collect
     try:
-        command = build(sys.argv[1:])
-        gc.freeze()
-        gc.enable()
+        with uncollected():
+            command = build(sys.argv[1:])
         command()
     except OnsetError as error:
         typer.echo(f"onset: {error}", err=True)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import nullcontext
+from importlib import import_module
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from app.cli import database
 from app.errors import Unavailable
+from app.loading import without
 from app.settings import Settings
 
 NOT_AT_ONCE = {
@@ -22,14 +24,28 @@ NOT_AT_ONCE = {
     "skl2onnx",
     "joblib",
     "alembic",
+    "rich",
+    "scipy.linalg",
 }
 
 
 def test_a_service_starts_without_what_no_device_waits_for():
-    code = "import sys; from app import cli; cli.build(['serve']); print(*sys.modules)"
+    code = (
+        "import sys; from app import cli; cli.build(['serve']);"
+        "from app.domain.compiled import loadable; loadable(); print(*sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     loaded = set(run.stdout.decode().split())
     assert not loaded & NOT_AT_ONCE
+    assert "numba.np.arraymath" in loaded  # with which a first kernel would come
+
+
+def test_what_was_left_out_can_be_loaded_afterwards():
+    with without("tabnanny"), pytest.raises(ModuleNotFoundError):
+        import_module("tabnanny")
+    assert import_module("tabnanny").__name__ == "tabnanny"
+    with without("tabnanny"):
+        assert import_module("tabnanny")
 
 
 @pytest.mark.parametrize("why", database.STARTING)
