@@ -48,7 +48,7 @@ export class Devices {
     for (const device of list) {
       const tile = this.tiles.get(device.id);
       if (!tile) continue;
-      tile.device = device;
+      tile.update(device);
       tile.button.title = device.last_seen ? `last seen ${ago(device.last_seen)}` : "never seen";
     }
     this.showStates();

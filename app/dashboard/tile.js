@@ -21,7 +21,8 @@ export class Tile {
   constructor(device, onChoose) {
     this.device = device;
     this.name = make("b", "", device.id);
-    this.since = performance.now();
+    this.listed = performance.now();
+    this.unheard = 0; // how often it was seen again, and not by this process
     this.state = make("span", "state", "");
     this.what = make("span", "what", "");
     this.canvas = make("canvas");
@@ -51,7 +52,16 @@ export class Tile {
     } else if (block.first_seq > this.ring.last + this.about.step) {
       this.gapped = performance.now();
     }
+    this.unheard = 0;
     this.flow.came(this.ring.addBlock(block));
+  }
+
+  /** Take what the list says of it by now; who is seen and not heard streams elsewhere. */
+  update(device) {
+    const again = this.device.last_seen && new Date(device.last_seen) > new Date(this.device.last_seen);
+    if (again && (this.flow?.heard ?? -Infinity) < this.listed) this.unheard += 1;
+    this.device = device;
+    this.listed = performance.now();
   }
 
   span(id, part) {
@@ -80,8 +90,7 @@ export class Tile {
     if (silent < QUIET_MS) return now - this.gapped < GAP_MS ? "gap" : "streaming";
     if (!last_seen) return "never seen";
     if (Date.now() - new Date(last_seen) > STREAMING_MS) return "idle";
-    if (silent < STREAMING_MS) return "gap";
-    return now - this.since < QUIET_MS ? "streaming" : "elsewhere";
+    return this.unheard > 1 ? "elsewhere" : "gap";
   }
 
   showState() {

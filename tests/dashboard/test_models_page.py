@@ -60,7 +60,9 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         await expect(page.locator(".matrix .hit")).to_have_count(3)
         worth = re.compile(r"Next 50 labels: about \+\d+\.\d points")
         await expect(page.locator(".place")).to_contain_text(worth)
-        newest = (await client.history("glove"))["items"][0]["version"]
+        newest, oldest = (
+            one["version"] for one in (await client.history("glove"))["items"]
+        )
         mistakes = (await client.report(newest))["mistakes"]
         wrong = page.locator(".mistakes li")
         await expect(wrong).to_have_count(len(mistakes))
@@ -70,6 +72,19 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
             await expect(link).to_have_attribute("href", f"#/events/{one['event']}")
         await photograph(page, pictures, "models")
 
+        await page.keyboard.press("j")  # to the first version, which serves no more
+        await page.get_by_role("button", name="Let it serve some").click()
+        await page.fill("dialog [name=share]", "50")
+        await say_why(page, "half of them, for a day")
+        card = page.locator(".canary.card")
+        await expect(card).to_contain_text("half of them, for a day")
+        await expect(page.locator("h3 .badge")).to_have_text("canary")
+        assert (await client.canary(oldest))["share"] == 0.5
+        await page.get_by_role("button", name="End the canary").click()
+        await expect(card).to_have_count(0)
+        await expect(page.locator("h3 .badge")).not_to_have_text("canary")
+
+        await client.add_alert_rule("taken back", "rollback", profile="glove")
         await page.keyboard.press("b")
         await say_why(page, "the sixty were mislabelled")
         await expect(page.locator("#toast")).to_contain_text("serves again")
@@ -82,6 +97,12 @@ async def test_a_challenger_is_trained_judged_in_a_sentence_and_rolled_back(
         await page.keyboard.press("p")
         await say_why(page, "they were not")
         await expect(page.locator(".version").last).to_contain_text("champion")
+        await page.keyboard.press("g")
+        await page.keyboard.press("r")
+        found = page.locator("[data-alert]").filter(has_text="taken back")
+        await expect(found).to_contain_text(
+            "the sixty were mislabelled", timeout=15_000
+        )
         served_by = (await client.history("glove"))["items"]
     assert [one["reason"] for one in served_by[:2]] == [
         "they were not",

@@ -12,10 +12,12 @@ TILE = """async () => {
   const tile = new Tile({ id: "x", paused: null, last_seen: null }, () => {});
   const block = { boot: "b", rate_hz: 50, first_seq: 1, values: [[1], [2]] };
   const said = [tile.condition];
-  tile.device.last_seen = ago(1000);
-  said.push(tile.condition); // a frame comes every tenth of a second
-  tile.since = -Infinity;
-  said.push(tile.condition); // to another process
+  tile.update({ ...tile.device, last_seen: ago(4000) });
+  said.push(tile.condition); // it may have died just before the page was opened
+  tile.update({ ...tile.device, last_seen: ago(2000) });
+  said.push(tile.condition); // what was on its way
+  tile.update({ ...tile.device, last_seen: ago(1000) });
+  said.push(tile.condition); // seen again and again, and not heard: to another process
   tile.add(block, ["x"]);
   said.push(tile.condition);
   tile.add({ ...block, first_seq: 9 }, ["x"]);
@@ -23,6 +25,8 @@ TILE = """async () => {
   tile.gapped = -Infinity;
   tile.flow.heard -= 3000;
   said.push(tile.condition);
+  tile.update({ ...tile.device, last_seen: ago(0) });
+  said.push(tile.condition); // what came is durable by now
   tile.device.last_seen = ago(60000);
   said.push(tile.condition);
   tile.device.paused = { by: "ann" };
@@ -94,9 +98,11 @@ async def test_a_tile_says_whether_it_streams_has_a_gap_is_idle_or_paused(look: 
     page = await look()
     assert await page.evaluate(TILE) == [
         "never seen",
-        "streaming",
+        "gap",
+        "gap",
         "elsewhere",
         "streaming",
+        "gap",
         "gap",
         "gap",
         "idle",
