@@ -22,6 +22,9 @@ from app.wire.actions import Limits
 KEY_CHECK_SECONDS = 5.0
 """A revoked key's socket is closed within twice that."""
 
+CHECKED_AT_ONCE = 1000
+"""Connections; the event loop turns between them."""
+
 PINGS_PER_SECOND = 100
 """A device that wants to know whether the line holds asks every few seconds."""
 
@@ -97,17 +100,17 @@ class Sockets:
         """Close sockets whose key is no longer good, or whose device is paused."""
         while True:
             await asyncio.sleep(KEY_CHECK_SECONDS)
-            present = {c: key for c, key in self.open.items() if key}
-            if not present:
-                continue
-            async with engine.begin() as conn:
-                gone = await keys.unusable(conn, set(present.values()))
-                held = await devices.paused(conn, list(self.of_device))
-            for connection, key in present.items():
-                if key in gone:
-                    connection.end(closes.UNAUTHENTICATED, "the key is revoked")
-            for device, why in held.items():
-                self.pause(device, why)
+            present = list(self.open.items())
+            for at in range(0, len(present), CHECKED_AT_ONCE):
+                some = dict(present[at : at + CHECKED_AT_ONCE])
+                async with engine.begin() as conn:
+                    gone = await keys.unusable(conn, set(filter(None, some.values())))
+                    held = await devices.paused(conn, [c.device for c in some])
+                for connection, key in some.items():
+                    if key in gone:
+                        connection.end(closes.UNAUTHENTICATED, "the key is revoked")
+                for device, why in held.items():
+                    self.pause(device, why)
 
     def pause(self, device: str, why: str) -> None:
         """Close what a device has open here; new ones are closed by `Ingest`."""

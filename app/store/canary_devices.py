@@ -12,9 +12,6 @@ from datetime import datetime
 
 from sqlalchemy import (
     Integer,
-    Text,
-    any_,
-    cast,
     exists,
     func,
     insert,
@@ -23,10 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.ledgers import canaries, promotions
+from app.store.many import one_of
 from app.store.tables import devices
 
 CANARY = "canary"
@@ -94,7 +91,7 @@ async def move(
 ) -> None:
     """Let devices have a version of their own, or none any more; they are locked."""
     d = devices.c
-    these = d.id == any_(cast(list(names), ARRAY(Text)))
+    these = one_of(d.id, names)
     await conn.execute(update(devices).where(these).values(model_version=version))
     rows = select(
         d.profile,

@@ -18,6 +18,7 @@ from app.errors import InvalidInput, NotFound
 from app.store import canaries
 from app.store.erasing import forget_name
 from app.store.hooks import deliveries
+from app.store.many import one_of
 from app.store.pages import cursor_of, text_in
 from app.store.tables import devices, model_versions, profiles, streams
 
@@ -187,13 +188,14 @@ async def resume(conn: AsyncConnection, device: str) -> bool:
 async def paused(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return which of some devices are paused, each with the reason."""
     d = devices.c
-    wanted = select(d.id, d.paused_why).where(d.id.in_(ids), d.paused_at.is_not(None))
+    held = one_of(d.id, ids) & d.paused_at.is_not(None)
+    wanted = select(d.id, d.paused_why).where(held)
     return {row.id: row.paused_why for row in await conn.execute(wanted)}
 
 
 async def profiles_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
     """Return the profile of each of some devices; those not registered are left out."""
-    wanted = select(devices.c.id, devices.c.profile).where(devices.c.id.in_(ids))
+    wanted = select(devices.c.id, devices.c.profile).where(one_of(devices.c.id, ids))
     return {row.id: row.profile for row in await conn.execute(wanted)}
 
 
@@ -209,7 +211,7 @@ async def detectors_of(
     """
     d = devices.c
     wanted = select(d.profile, d.id, d.detector_version).where(
-        d.id.in_(ids), d.detector_version.is_not(None)
+        one_of(d.id, ids), d.detector_version.is_not(None)
     )
     return {(row.profile, row.id): row[2] for row in await conn.execute(wanted)}
 

@@ -23,6 +23,7 @@ from app.domain import Role
 from app.domain.reach import EVERYTHING, Reach
 from app.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from app.store.engine import notify
+from app.store.many import one_of
 from app.store.tables import api_keys, devices
 
 CHANNEL = "onset_keys"
@@ -146,7 +147,8 @@ async def find_all(conn: AsyncConnection, presented: Sequence[str]) -> list[Key 
         api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now()
     )
     ids = [_id(one) for one in presented]
-    found = await conn.execute(select(api_keys).where(api_keys.c.id.in_(ids), usable))
+    these = one_of(api_keys.c.id, ids)
+    found = await conn.execute(select(api_keys).where(these, usable))
     rows = {row.id: row for row in found}
     out = []
     for key_id, one in zip(ids, presented, strict=True):
@@ -231,7 +233,7 @@ async def unusable(conn: AsyncConnection, key_ids: Collection[str]) -> set[str]:
     usable = k.revoked_at.is_(None) & or_(
         k.expires_at.is_(None), k.expires_at > func.now()
     )
-    found = await conn.scalars(select(k.id).where(k.id.in_(key_ids), usable))
+    found = await conn.scalars(select(k.id).where(one_of(k.id, key_ids), usable))
     return set(key_ids) - set(found)
 
 
