@@ -52,6 +52,10 @@ def wanted(path: str) -> bool:
     return upgrade.device_of(path) is not None
 
 
+GONE = asyncio.Protocol()
+"""What a transport has left to talk to once its connection is lost."""
+
+
 class DeviceSocket(asyncio.Protocol):
     """One device's connection."""
 
@@ -210,7 +214,8 @@ class DeviceSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget everything; what was received is still committed."""
         self._owner.discard(self)
-        self._deadline.stop()
+        self._deadline.end()
+        self._transport.set_protocol(GONE)  # each would keep the other
         if self._patrol is not None:
             self._patrol.cancel()
         if self._admitting is not None:

@@ -114,6 +114,11 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """Expect nothing ever again, and let its owner go."""
+        self.stop()
+        self._late = _nobody
+
     def _wait(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
@@ -125,6 +130,10 @@ class Deadline:
         else:
             self._timer = None
             self._late()
+
+
+def _nobody() -> None:
+    """Tell nobody."""
 
 
 class PunctualHTTP(HttpToolsProtocol):
@@ -191,6 +200,9 @@ class PunctualHTTP(HttpToolsProtocol):
         self.connections.discard(self)
         self.scope["path"] = self._path()
         self.door.socket(self)
+        # it is over: what is freed here need not wait for a search for garbage
+        self._deadline.end()
+        del self.parser
 
     def _should_upgrade(self) -> bool:
         asked = self._get_upgrade() == b"websocket"

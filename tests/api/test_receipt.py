@@ -1,6 +1,7 @@
 """Peers that begin to say something and do not end."""
 
 import asyncio
+import gc
 import json
 import socket
 from collections import Counter
@@ -16,7 +17,16 @@ from fastapi import FastAPI
 from app.api import devices_socket, live, upgrade
 from app.api.access import Caller
 from app.api.devices_socket import DeviceSocket
-from app.api.receipt import CROWDED, FAST, LARGE, LATE, MAX_HEAD_BYTES, Deadline, Door
+from app.api.receipt import (
+    CROWDED,
+    FAST,
+    LARGE,
+    LATE,
+    MAX_HEAD_BYTES,
+    Deadline,
+    Door,
+    PunctualHTTP,
+)
 from app.api.sockets import Patience, Sockets
 from app.domain import Role
 from app.errors import NotFound
@@ -299,6 +309,26 @@ async def test_a_key_has_so_many_sockets_and_is_told_so(place: Place):
     for line in lines:
         await line.close()
     assert not place.app.state.sockets.of_key
+
+
+async def test_what_a_connection_leaves_is_freed_without_a_search_for_garbage(
+    place: Place,
+):
+    def kept(kind: type) -> int:
+        return sum(isinstance(one, kind) for one in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        line = await websockets.connect(f"{place.ws}/devices/d1/stream")
+        assert kept(DeviceSocket) == 1
+        assert kept(PunctualHTTP) == 0
+        await line.close()
+        async with asyncio.timeout(5):
+            while kept(DeviceSocket):  # noqa: ASYNC110 - nothing says so
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
 
 
 async def test_a_process_that_cannot_keep_up_refuses_new_sockets_and_says_why(
