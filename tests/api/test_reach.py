@@ -156,6 +156,7 @@ QUERIES = {
     "/labels/queue": "?profile={name}",
     "/labels/disputes": "?profile={name}",
     "/models": "?profile={name}",
+    "/models/import": "?profile={name}&classes=a&classes=b",
     "/export": "?profile={name}&format=jsonl",
     "/devices/{device_id}/readings": "?boot=b1&first_seq=1&next_seq=2",
 }
@@ -205,6 +206,7 @@ def bodies(side: Side) -> dict[tuple[str, str], Any]:
         ("POST", "/labels"): {"labels": [{"event": event, "label": "a"}]},
         ("POST", "/retrain"): {"profile": name},
         ("POST", "/replay"): {"profile": name, "model_version": 1},
+        ("POST", "/verify"): {"profile": name},
         ("POST", "/models/{version}/promote"): reason,
         ("POST", "/models/{version}/shadow"): reason,
         ("DELETE", "/models/{version}/shadow"): reason,
