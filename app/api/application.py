@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.api import (
+    alert_rules,
     alerts,
     batches,
     bundles,
@@ -50,6 +51,7 @@ from app.api import (
     shadow,
     signals,
     statistics,
+    trace,
     verify,
     webhooks,
 )
@@ -72,6 +74,7 @@ def routers() -> Sequence[APIRouter]:
         inference.router,
         imports.router,
         events.router,
+        trace.router,
         explanations.router,
         export.router,
         labels.router,
@@ -98,6 +101,7 @@ def routers() -> Sequence[APIRouter]:
         devices.router,
         batches.router,
         keys.router,
+        alert_rules.router,
         alerts.router,
         webhooks.router,
         live.router,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request
 from fastapi import Query as QueryOf
@@ -12,7 +12,6 @@ from starlette.responses import Response
 
 from app.api.access import Caller, who
 from app.api.fields import (
-    Answer,
     Body,
     Boot,
     EventPath,
@@ -21,7 +20,6 @@ from app.api.fields import (
     Page,
     PageQuery,
     Text64,
-    Time,
     TimeIn,
     example,
 )
@@ -39,7 +37,7 @@ from app.api.windows import CSV, PARQUET, WindowAnswer, written
 from app.domain import Flag
 from app.service import boundaries
 from app.service.boundaries import Missed
-from app.store import deliveries, events, labels, revisions
+from app.store import events, labels, revisions
 from app.store.events import EventFilter
 from app.store.pages import cursor_of
 
@@ -108,21 +106,6 @@ class MoveBody(Body):
     offset_seq: Seq | None = None
 
     model_config = example({"onset_seq": 1190})
-
-
-class Step(Answer):
-    """A step on an event's way: what happened, when, and the facts of it."""
-
-    step: str
-    at: Time
-    facts: dict[str, Any]
-
-
-class TraceAnswer(Answer):
-    """The way of an event, in order of time."""
-
-    event: str
-    steps: list[Step]
 
 
 @router.get("")
@@ -224,61 +207,3 @@ async def get_window(
     async with state.engine.begin() as conn:
         window = await events.window(conn, event_id)
     return written(window, request.headers.get("accept", ""))
-
-
-@router.get("/{event_id}/trace")
-async def get_trace(
-    event_id: EventPath, state: Annotated[State, Depends(current)]
-) -> TraceAnswer:
-    """Which way the event took through the service, each step with its time.
-
-    Deliveries to webhooks (`delivered`, `waiting`, `failed`) are known for a week.
-    """
-    async with state.engine.begin() as conn:
-        row = await events.get(conn, event_id)
-        said = await events.predictions_of(conn, event_id)
-        told = await labels.history(conn, event_id)
-        moved = await revisions.of_event(conn, event_id)
-        sent = await deliveries.of_message(conn, f"event:{event_id}")
-    found = {
-        "device": row.device,
-        "boot": row.boot,
-        "onset_seq": row.onset_seq,
-        "offset_seq": row.offset_seq,
-        "detector_version": row.detector_version,
-        "peak": row.peak,
-        "flags": list(row.flags),
-    }
-    steps = [
-        Step(step="onset", at=row.onset, facts={"seq": row.onset_seq}),
-        Step(step="offset", at=row.offset, facts={"seq": row.offset_seq}),
-        Step(step="stored", at=row.created_at, facts=found),
-    ]
-    for one in said:
-        answer = one.prediction
-        facts = {
-            "model_version": answer.model_version,
-            "label": answer.label,
-            "probability": answer.probability,
-            "features_digest": answer.features_digest,
-            "answered": one.first,
-        }
-        steps.append(Step(step="predicted", at=one.at, facts=facts))
-    for label in told:
-        about = {"label": label.label, "by": label.by, "source": label.source}
-        steps.append(Step(step="labelled", at=label.at, facts=about))
-    for former in moved:
-        was = {"onset_seq": former.onset_seq, "offset_seq": former.offset_seq}
-        steps.append(Step(step="moved", at=former.at, facts={"by": former.by, **was}))
-    for one_sent in sent:
-        facts = {
-            "webhook": one_sent.webhook,
-            "attempts": one_sent.attempts,
-            "status": one_sent.status,
-            "error": one_sent.error,
-        }
-        at = one_sent.ended_at or one_sent.created_at
-        steps.append(Step(step=one_sent.state, at=at, facts=facts))
-    # device clocks may be wrong: what the service did keeps its own order
-    steps[2:] = sorted(steps[2:], key=lambda step: step.at)
-    return TraceAnswer(event=str(event_id), steps=steps)

@@ -9,13 +9,13 @@ Whoever fires holds the rule's row (`alert_rules.claim`), so that no two do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -85,18 +85,26 @@ class Alert:
     sentence: str | None
 
 
-_ALERTS = select(alerts, alert_rules.c.name.label("rule_name"), alert_rules.c.on).join(
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that an event fits: when that was found, and which alert it opened.
+
+    Parameters
+    ----------
+    alert : int or None
+        None: it was counted into one that was open.
+    """
+
+    rule: int
+    name: str
+    at: datetime
+    alert: int | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+
+ALERTS = select(alerts, alert_rules.c.name.label("rule_name"), alert_rules.c.on).join(
     alert_rules, alert_rules.c.id == alerts.c.rule
-)
-_SILENT = text(
-    "SELECT d.id, d.profile, greatest(d.last_seen, s.last_seen) AS seen FROM devices d "
-    "LEFT JOIN LATERAL (SELECT max(last_seen) AS last_seen FROM streams"
-    " WHERE device = d.id) s ON true "
-    "WHERE (CAST(:device AS text) IS NULL OR d.id = :device)"
-    " AND (CAST(:profile AS text) IS NULL OR d.profile = :profile)"
-    " AND greatest(d.last_seen, s.last_seen)"
-    " < clock_timestamp() - CAST(:seconds AS double precision) * interval '1 s' "
-    "ORDER BY seen, d.id"
 )
 
 
@@ -148,53 +156,28 @@ async def fire(
     return [await get(conn, number) for number in opened]
 
 
-async def silent(conn: AsyncConnection, rule: AlertRule) -> list[Firing]:
-    """Return the devices that a rule finds silent; one that never spoke is not."""
-    rows = await conn.execute(
-        _SILENT,
-        {
-            "device": rule.device,
-            "profile": rule.profile,
-            "seconds": rule.silence_seconds,
-        },
-    )
-    return [
-        Firing(f"silence:{row.id}:{row.seen.isoformat()}", row.id, row.profile)
-        for row in rows
-    ]
-
-
-async def end_silences(
-    conn: AsyncConnection, rule: AlertRule, still: Collection[str | None]
-) -> list[Alert]:
-    """End the alerts of devices that speak again; return them.
-
-    Parameters
-    ----------
-    still : collection of str
-        Devices that are silent.
-    """
-    going = await conn.execute(
-        _ALERTS.where(alerts.c.rule == rule.id, alerts.c.ended_at.is_(None))
-    )
-    over = [
-        row.id
-        for row in going
-        if (row.subject not in still if row.subject else not still)
-    ]
-    if over:
-        await conn.execute(
-            update(alerts).where(alerts.c.id.in_(over)).values(ended_at=_NOW)
-        )
-    return [await get(conn, number) for number in over]
-
-
 async def get(conn: AsyncConnection, alert: int) -> Alert:
     """Return an alert, or raise `NotFound`."""
-    row = (await conn.execute(_ALERTS.where(alerts.c.id == alert))).one_or_none()
+    row = (await conn.execute(ALERTS.where(alerts.c.id == alert))).one_or_none()
     if row is None:
         raise NotFound(f"no alert {alert}")
     return _alert(row)
+
+
+async def of_event(conn: AsyncConnection, device: str, event: UUID) -> list[Fired]:
+    """Return which rules an event of a device fits, for as long as that is kept."""
+    a, f, r = alerts.c, alert_firings.c, alert_rules.c
+    opened = (a.rule == r.id) & (a.device == device) & (a.event == event)
+    rows = await conn.execute(
+        select(r.id.label("rule"), r.name, f.at, a.id.label("alert"))
+        .add_columns(a.acknowledged_at, a.acknowledged_by)
+        .join_from(
+            alert_rules, alert_firings, (f.rule == r.id) & (f.key == f"event:{event}")
+        )
+        .outerjoin(alerts, opened)
+        .order_by(f.at, r.id)
+    )
+    return [Fired(**row._mapping) for row in rows]
 
 
 async def list_(
@@ -207,7 +190,7 @@ async def list_(
     acknowledged: bool | None = None,
 ) -> tuple[list[Alert], str | None]:
     """Return a page of alerts, newest first, and the cursor of the next page."""
-    query = _ALERTS.order_by(alerts.c.id.desc()).limit(limit + 1)
+    query = ALERTS.order_by(alerts.c.id.desc()).limit(limit + 1)
     if cursor is not None:
         query = query.where(alerts.c.id < number_in(cursor))
     if rule is not None:

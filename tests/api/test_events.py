@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.api.state import State
 from app.learning import classify
-from app.store import deliveries, events, webhooks
+from app.store import alert_rules, alerts, deliveries, events, webhooks
 from app.store.deliveries import NewDelivery
 from tests.api.caller import Caller, require_problem
 from tests.service.scene import T0, add_events, add_version, cycle, event_of
 
+RULE = {"name": "look", "on": "event", "cooldown_seconds": 9.0, "group_by": "device"}
 NOWHERE = "/events/00000000-0000-0000-0000-000000000000"
 
 
@@ -124,7 +125,26 @@ async def test_trace_of_an_event_tells_who_was_told_of_it(
         for _hook, one in taken:
             if one.webhook == hooks[0].id:
                 await deliveries.delivered(conn, one, 204)
+        rule = await alert_rules.add(conn, RULE)
+        other_rule = await alert_rules.add(conn, RULE | {"group_by": "rule"})
+        first, second = (
+            alerts.Firing(f"event:{e.id}", "arm-1", "arm", e.id) for e in (made, other)
+        )
+        (alert,) = await alerts.fire(conn, rule, [first])
+        await alerts.fire(conn, other_rule, [second, first])
+        await alerts.acknowledge(conn, alert.id, "ann", None)
+        new = [NewDelivery(f"alert:{alert.id}", "onset.alert", "{}")]
+        await deliveries.add(conn, hooks[0].id, new)
     steps = (await admin("GET", f"/events/{made.id}/trace")).json()["steps"]
+    by = {(s["step"], s["facts"].get("rule"), s["facts"].get("alert")) for s in steps}
+    assert {
+        ("alerted", rule.id, alert.id),
+        ("alerted", other_rule.id, None),  # counted into the alert of another event
+        ("acknowledged", None, alert.id),
+    } <= by
+    of_alert = [s for s in steps if s["facts"].get("message") == f"alert:{alert.id}"]
+    assert [one["step"] for one in of_alert] == ["waiting"]
+    steps = [one for one in steps if one not in of_alert]
     told = {s["facts"]["webhook"]: s for s in steps if "webhook" in s["facts"]}
     assert {number: one["step"] for number, one in told.items()} == {
         hooks[0].id: "delivered",

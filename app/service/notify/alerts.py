@@ -36,6 +36,7 @@ from app.store import (
     deliveries,
     events,
     model_findings,
+    silences,
     webhooks,
 )
 from app.store.alert_rules import EVENT, ON_MODELS, PREDICTION, SILENCE, AlertRule
@@ -175,10 +176,10 @@ class Alerts:
             claimed = await alert_rules.claim_look(conn, rule.id, every)
             if claimed is None:
                 return 0
-            firings = await alerts.silent(conn, claimed)
+            firings = await silences.silent(conn, claimed)
             opened = await fire(conn, claimed, firings)
             still = {one.device for one in firings}
-            for alert in await alerts.end_silences(conn, claimed, still):
+            for alert in await silences.end(conn, claimed, still):
                 await _tell(conn, alert, "ended")
         return opened
 
