@@ -26,7 +26,7 @@ from app.api.sockets import Sockets
 from app.api.state import State, current
 from app.api.tickets import LIFE_SECONDS
 from app.domain import Role
-from app.store import audit, devices, keys
+from app.store import audit, devices, erasing, keys
 
 router = APIRouter(tags=["Devices"])
 
@@ -139,8 +139,8 @@ async def delete_device(
     The audit trail names the model versions that had learnt from it.
     """
     async with state.engine.begin() as conn:
-        learnt = await devices.learnt_from(conn, device_id)
-        await devices.delete(conn, device_id)
+        learnt = await erasing.learnt_from(conn, device_id)
+        await erasing.erase(conn, device_id)
         about = f"device:{device_id}"
         after = {"learnt_from_by_models": learnt}
         await audit.record(conn, caller.name, "delete", about, after=after)

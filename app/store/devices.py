@@ -7,34 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, cast, func, select, text, update
-from sqlalchemy import delete as delete_from
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Json
 from app.errors import InvalidInput, NotFound
 from app.store import canaries
-from app.store.erasing import forget_name
-from app.store.hooks import deliveries
 from app.store.many import one_of
 from app.store.pages import cursor_of, text_in
 from app.store.tables import devices, model_versions, profiles, streams
 
 LONGEST_NAME = 200
-_LEARNT_FROM = text(
-    """
-    SELECT DISTINCT m.version FROM model_versions m
-    CROSS JOIN LATERAL jsonb_array_elements(
-        coalesce(m.manifest -> 'train', '[]') || coalesce(m.manifest -> 'holdout', '[]')
-    ) AS listed
-    JOIN events e ON e.id::text = listed ->> 0
-    WHERE e.device = :device
-        AND m.profile IN (SELECT profile FROM events WHERE device = :device)
-    ORDER BY m.version
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,34 +231,6 @@ async def list_(
     rows = [_device(row) for row in await conn.execute(query)]
     more = len(rows) > limit
     return rows[:limit], cursor_of(rows[limit - 1].id) if more else None
-
-
-async def delete(conn: AsyncConnection, device: str) -> None:
-    """Erase a device with its keys, streams, recordings, events and their labels.
-
-    What webhooks are owed or were told of it goes, too.  Versions that learnt from it
-    stay (`learnt_from` names them); where they or jobs name it, a pseudonym stands.
-
-    Raises
-    ------
-    NotFound
-        If there is no such device.
-    """
-    about = cast(deliveries.c.body, JSONB)["data"]["device"].astext
-    await conn.execute(delete_from(deliveries).where(about == device))
-    await conn.execute(select(func.set_config("onset.erasing", "on", True)))
-    gone = await conn.execute(delete_from(devices).where(devices.c.id == device))
-    if gone.rowcount:
-        await forget_name(conn, device)
-    await conn.execute(select(func.set_config("onset.erasing", "off", True)))
-    if not gone.rowcount:
-        raise NotFound(f"no device {device!r}")
-
-
-async def learnt_from(conn: AsyncConnection, device: str) -> list[int]:
-    """Return the model versions whose manifest lists an event of a device, in order."""
-    rows = await conn.scalars(_LEARNT_FROM, {"device": device})
-    return list(rows)
 
 
 async def _turn(

@@ -1,4 +1,4 @@
-"""A deleted device's name is taken out of what outlives it.
+"""Deleting a device: all that is its own goes, its name out of what outlives it.
 
 Ledgers of versions and finished jobs stay, because what served must stay known.  Where
 they name the device they get a pseudonym that is made up for the occasion and kept
@@ -13,11 +13,25 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Table, Text, cast, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    Text,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.errors import NotFound
+from app.store.hooks import deliveries
 from app.store.ledgers import model_versions, promotions
-from app.store.tables import detector_promotions, detector_versions, jobs
+from app.store.tables import detector_promotions, detector_versions, devices, jobs
 
 _LEDGERS: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
     (model_versions, "version", ("device", "manifest", "report")),
@@ -29,6 +43,48 @@ _LEDGERS: tuple[tuple[Table, str, tuple[str, ...]], ...] = (
 _ROWS = "rows"
 """Answers of a model, each a list: event, device, ..."""
 _BY_DEVICE = "per_device"
+
+
+_LEARNT_FROM = text(
+    """
+    SELECT DISTINCT m.version FROM model_versions m
+    CROSS JOIN LATERAL jsonb_array_elements(
+        coalesce(m.manifest -> 'train', '[]') || coalesce(m.manifest -> 'holdout', '[]')
+    ) AS listed
+    JOIN events e ON e.id::text = listed ->> 0
+    WHERE e.device = :device
+        AND m.profile IN (SELECT profile FROM events WHERE device = :device)
+    ORDER BY m.version
+    """
+)
+
+
+async def erase(conn: AsyncConnection, device: str) -> None:
+    """Erase a device with its keys, streams, recordings, events and their labels.
+
+    What webhooks are owed or were told of it goes, too.  Versions that learnt from it
+    stay (`learnt_from` names them); where they or jobs name it, a pseudonym stands.
+
+    Raises
+    ------
+    NotFound
+        If there is no such device.
+    """
+    about = cast(deliveries.c.body, JSONB)["data"]["device"].astext
+    await conn.execute(delete(deliveries).where(about == device))
+    await conn.execute(select(func.set_config("onset.erasing", "on", True)))
+    gone = await conn.execute(delete(devices).where(devices.c.id == device))
+    if gone.rowcount:
+        await forget_name(conn, device)
+    await conn.execute(select(func.set_config("onset.erasing", "off", True)))
+    if not gone.rowcount:
+        raise NotFound(f"no device {device!r}")
+
+
+async def learnt_from(conn: AsyncConnection, device: str) -> list[int]:
+    """Return the model versions whose manifest lists an event of a device, in order."""
+    rows = await conn.scalars(_LEARNT_FROM, {"device": device})
+    return list(rows)
 
 
 async def forget_name(conn: AsyncConnection, device: str) -> str:

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 from app.client import Onset
 from app.detection import Stream
 from app.domain import Event, Profile, Readings
-from app.store import devices, labels, profiles, streams
+from app.store import devices, erasing, labels, profiles, streams
 from app.store import engine as database
 from app.store.streams import StreamCommit
 from tests.dashboard.conftest import Look, photograph
@@ -99,7 +99,7 @@ async def forget(served: Served, *names: str) -> None:
     engine = database.create(served.database_url, pool_size=1)
     async with engine.begin() as conn:
         for name in names:
-            await devices.delete(conn, name)
+            await erasing.erase(conn, name)
     await engine.dispose()
 
 

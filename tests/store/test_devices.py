@@ -11,6 +11,7 @@ from app.store import (
     deliveries,
     detectors,
     devices,
+    erasing,
     events,
     hooks,
     jobs,
@@ -110,9 +111,9 @@ async def test_erasing_a_device_leaves_nothing_of_it(
             found = await conn.scalar(select(func.count()).select_from(table))
             assert found == left, table.name
         if left:
-            await devices.delete(conn, f"d{left}")
+            await erasing.erase(conn, f"d{left}")
     with pytest.raises(NotFound):
-        await devices.delete(conn, "d1")
+        await erasing.erase(conn, "d1")
 
 
 def test_every_table_that_names_a_device_or_an_event_goes_with_it():
@@ -147,7 +148,7 @@ async def test_what_outlives_a_device_names_it_no_more(
     await jobs.start(conn, job.id)
     await jobs.progress(conn, job.id, 0.5, "detecting in d1/b1")
     await jobs.finish(conn, job.id, {"device": "d1", "label": "d1", "reason": "of d1"})
-    await devices.delete(conn, "d1")
+    await erasing.erase(conn, "d1")
     left = await conn.execute(
         text(
             "SELECT to_jsonb(m)::text FROM"
@@ -188,5 +189,5 @@ async def test_models_that_learnt_from_a_device_are_known(
     judged = await add(listing(mine, part="holdout"))
     await add(listing(other))
     await add({})
-    assert await devices.learnt_from(conn, "d1") == [learnt, judged]
-    assert await devices.learnt_from(conn, "nobody") == []
+    assert await erasing.learnt_from(conn, "d1") == [learnt, judged]
+    assert await erasing.learnt_from(conn, "nobody") == []

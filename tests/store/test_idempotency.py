@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Role
 from app.errors import Conflict, InvalidInput, Unauthenticated
-from app.store import devices, idempotency, keys
+from app.store import erasing, idempotency, keys
 from app.store.idempotency import Claim, KeptAnswer
 from app.store.tables import idempotency_keys
 
@@ -104,7 +104,7 @@ async def test_answers_go_with_the_device_whose_key_asked(
     conn: AsyncConnection, key_id: str
 ) -> None:
     await claimed(conn, key_id)
-    await devices.delete(conn, "d1")
+    await erasing.erase(conn, "d1")
     assert await count(conn) == 0
     with pytest.raises(Unauthenticated):
         await claimed(conn, key_id)

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import InvalidInput, NotFound
-from app.store import devices, events, labels
+from app.store import erasing, events, labels
 from app.store.tables import labels as table
 from tests.store.conftest import World
 from tests.store.rows import new_event
@@ -121,7 +121,7 @@ async def test_only_erasing_the_device_erases_labels(
     conn: AsyncConnection, stored: list[UUID]
 ):
     await labels.add(conn, stored[0], "fist", "ann", "person")
-    await devices.delete(conn, "d1")
+    await erasing.erase(conn, "d1")
     assert await labels.count_since(conn, "arm") == 0
     await events.add(conn, [new_event(100)])
     await labels.add(conn, stored[0], "fist", "ann", "person")

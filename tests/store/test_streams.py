@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain import Gap
 from app.errors import InvalidInput
-from app.store import devices, events, profiles, recordings, streams
+from app.store import devices, erasing, events, profiles, recordings, streams
 from app.store.streams import Claim
 from tests.store.conftest import World
 from tests.store.rows import (
@@ -234,7 +234,7 @@ async def test_a_device_erased_in_mid_stream_fences_its_owner(
     conn: AsyncConnection, world: World
 ):
     await take_over(conn, "d1", "b1", world.detector)
-    await devices.delete(conn, "d1")
+    await erasing.erase(conn, "d1")
     late = new_commit(0, 10, events=(new_event(1),))
     assert await streams.commit(conn, [late]) == set()
 
