@@ -38,9 +38,11 @@ def service(
     asyncio.run(furnish(module_database_url, folder / "models"))
     internal = {"ONSET_WEBHOOKS_ALLOW_INTERNAL": "true"}
     served = Served(module_database_url, folder, **internal)
-    served.start()
-    yield served
-    served.stop()
+    try:
+        served.start()
+        yield served
+    finally:
+        served.stop()
 
 
 async def furnish(database_url: str, models: Path) -> None:
