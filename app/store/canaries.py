@@ -12,27 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, func, insert, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.store import canary_devices
+from app.store import canary_devices, trials
 from app.store.canary_devices import CANARY
 from app.store.ledgers import canaries, shadows
 from app.store.promotions import say
 from app.store.tables import (
     devices,
     events,
-    labels,
     model_versions,
     predictions,
     profiles,
     promotions,
 )
-
-COMPARED = 10_000
-"""Newest answers of a version that are counted, so that the cost is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,42 +87,22 @@ async def begin(
         If it serves the profile already, is made for one device, or the profile has
         another canary, or no champion beside which it could serve.
     """
-    v, p, c = model_versions.c, profiles.c, canaries.c
-    row = (
-        await conn.execute(
-            select(v.profile, v.device, p.champion_version)
-            .join(profiles, p.name == v.profile)
-            .where(v.version == version)
-            .with_for_update(of=profiles, key_share=True)
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"no model version {version}")
+    row = await trials.contender(conn, version)
     if row.device is not None:
         raise Conflict(f"version {version} is made for device {row.device!r} alone")
     if row.champion_version is None:
         raise Conflict(f"profile {row.profile!r} has no champion: promote the version")
-    if row.champion_version == version:
-        raise Conflict(f"version {version} is the champion of {row.profile!r}")
     present = await of_profile(conn, row.profile)
     if present is not None and present.version != version:
         raise Conflict(f"version {present.version} is the canary of {row.profile!r}")
     if present is not None:
-        change = update(canaries).where(c.id == present.id).values(share=share)
-        made = await conn.execute(change.returning(canaries))
+        this = update(canaries).where(canaries.c.id == present.id).values(share=share)
+        made = (await conn.execute(this.returning(canaries))).one()
     else:
-        await _end_shadow(conn, version, by)
-        last = select(func.coalesce(func.max(events.c.position), 0))
-        new = insert(canaries).values(
-            profile=row.profile,
-            version=version,
-            share=share,
-            by=by,
-            reason=reason,
-            position=last.where(events.c.profile == row.profile).scalar_subquery(),
-        )
-        made = await conn.execute(new.returning(canaries))
-    canary = _canary(made.one())
+        await trials.end(conn, shadows, version, by)
+        said = {"share": share, "by": by, "reason": reason}
+        made = await trials.begin(conn, canaries, row.profile, version, **said)
+    canary = _canary(made)
     await _spread(conn, canary, by, reason)
     await say(conn, canary.profile, version, CANARY)
     return canary
@@ -170,17 +145,13 @@ async def meet(conn: AsyncConnection, device: str, profile: str) -> None:
 
 async def of_profile(conn: AsyncConnection, profile: str) -> Canary | None:
     """Return the canary of a profile, or None."""
-    c = canaries.c
-    query = select(canaries).where(c.profile == profile, c.ended_at.is_(None))
-    row = (await conn.execute(query)).one_or_none()
+    row = await trials.present(conn, canaries, profile)
     return None if row is None else _canary(row)
 
 
 async def newest(conn: AsyncConnection, version: int) -> Canary | None:
     """Return the last time that a version was a canary, or None."""
-    c = canaries.c
-    query = select(canaries).where(c.version == version).order_by(c.id.desc()).limit(1)
-    row = (await conn.execute(query)).one_or_none()
+    row = await trials.newest(conn, canaries, version)
     return None if row is None else _canary(row)
 
 
@@ -218,14 +189,8 @@ async def _arm(conn: AsyncConnection, canary: Canary, version: int) -> Arm:
     )
     if canary.ended_at is not None:
         mine = mine.where(p.at < canary.ended_at)
-    said = mine.order_by(p.position.desc()).limit(COMPARED).subquery("said")
-    truth = (
-        select(labels.c.event, func.nullif(labels.c.label, "").label("label"))
-        .ext(distinct_on(labels.c.event))
-        .join(said, said.c.event == labels.c.event)
-        .order_by(labels.c.event, labels.c.id.desc())
-        .subquery("truth")
-    )
+    said = mine.order_by(p.position.desc()).limit(trials.COMPARED).subquery("said")
+    truth = trials.truth(said)
     row = (
         await conn.execute(
             select(
@@ -253,15 +218,6 @@ async def _spread(conn: AsyncConnection, canary: Canary, by: str, reason: str) -
     join = canary_devices.chosen(version, share, there)
     await canary_devices.move(conn, leave, version, None, by, reason)
     await canary_devices.move(conn, join, None, version, by, reason)
-
-
-async def _end_shadow(conn: AsyncConnection, version: int, by: str) -> None:
-    s = shadows.c
-    await conn.execute(
-        update(shadows)
-        .where(s.version == version, s.ended_at.is_(None))
-        .values(ended_at=func.clock_timestamp(), ended_by=by)
-    )
 
 
 def _canary(row: Row[Any]) -> Canary:

@@ -13,7 +13,6 @@ from datetime import datetime
 from sqlalchemy import (
     Integer,
     exists,
-    func,
     insert,
     literal,
     null,
@@ -22,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store import trials
 from app.store.ledgers import canaries, promotions
 from app.store.many import one_of
 from app.store.tables import devices
@@ -110,13 +110,7 @@ async def end(
     conn: AsyncConnection, profile: str, version: int, by: str, reason: str
 ) -> bool:
     """End the canary of a version, if it is one: its devices go by their profile."""
-    c = canaries.c
-    ended = await conn.execute(
-        update(canaries)
-        .where(c.version == version, c.ended_at.is_(None))
-        .values(ended_at=func.clock_timestamp(), ended_by=by)
-    )
-    if not ended.rowcount:
+    if await trials.end(conn, canaries, version, by) is None:
         return False
     leaving = await members(conn, profile, version)
     await move(conn, leaving, version, None, by, reason)

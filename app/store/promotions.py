@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import ChampionMoved, Conflict, NotFound
-from app.store import canary_devices
+from app.store import canary_devices, trials
 from app.store.canary_devices import CANARY
 from app.store.engine import notify
 from app.store.ledgers import shadows
@@ -250,13 +250,8 @@ async def _move(
         served = update(devices).where(devices.c.id == device)
         served = served.values(model_version=version)
     await conn.execute(served)
-    if device is None:
-        await conn.execute(
-            update(shadows)
-            .where(shadows.c.version == version, shadows.c.ended_at.is_(None))
-            .values(ended_at=func.clock_timestamp(), ended_by=by)
-        )
     if device is None and version is not None:
+        await trials.end(conn, shadows, version, by)
         why = f"version {version} serves all of {profile!r}"
         await canary_devices.end(conn, profile, version, by, why)
     await conn.execute(

@@ -15,27 +15,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, select, update
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Row, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Prediction
 from app.errors import Conflict, NotFound
+from app.store import trials
 from app.store.events import UnclassifiedEvent, unclassified_of
 from app.store.ledgers import shadow_predictions, shadows
 from app.store.promotions import say
 from app.store.tables import (
     events,
-    labels,
     model_versions,
     predictions,
-    profiles,
     promotions,
 )
-
-COMPARED = 10_000
-"""Newest answers of a shadow that are compared, so that the cost is bounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +87,13 @@ async def begin(conn: AsyncConnection, version: int, by: str, reason: str) -> Sh
     Conflict
         If it is the champion, or the profile has a shadow.
     """
-    v, p = model_versions.c, profiles.c
-    row = (
-        await conn.execute(
-            select(v.profile, p.champion_version)
-            .join(profiles, p.name == v.profile)
-            .where(v.version == version)
-            .with_for_update(of=profiles, key_share=True)
-        )
-    ).one_or_none()
-    if row is None:
-        raise NotFound(f"no model version {version}")
-    if row.champion_version == version:
-        raise Conflict(f"version {version} is the champion of {row.profile!r}")
+    row = await trials.contender(conn, version)
     present = await of_profile(conn, row.profile)
     if present is not None:
         raise Conflict(f"version {present.version} is the shadow of {row.profile!r}")
-    last = select(func.coalesce(func.max(events.c.position), 0))
-    made = await conn.execute(
-        insert(shadows)
-        .values(
-            profile=row.profile,
-            version=version,
-            by=by,
-            reason=reason,
-            position=last.where(events.c.profile == row.profile).scalar_subquery(),
-        )
-        .returning(shadows)
-    )
+    made = await trials.begin(conn, shadows, row.profile, version, by=by, reason=reason)
     await say(conn, row.profile, version, "shadow")
-    return _shadow(made.one())
+    return _shadow(made)
 
 
 async def end(conn: AsyncConnection, version: int, by: str) -> Shadow:
@@ -134,15 +106,7 @@ async def end(conn: AsyncConnection, version: int, by: str) -> Shadow:
     Conflict
         If it is no shadow.
     """
-    s = shadows.c
-    row = (
-        await conn.execute(
-            update(shadows)
-            .where(s.version == version, s.ended_at.is_(None))
-            .values(ended_at=func.clock_timestamp(), ended_by=by)
-            .returning(shadows)
-        )
-    ).one_or_none()
+    row = await trials.end(conn, shadows, version, by)
     if row is None:
         known = select(model_versions.c.version)
         if await conn.scalar(known.where(model_versions.c.version == version)) is None:
@@ -154,17 +118,13 @@ async def end(conn: AsyncConnection, version: int, by: str) -> Shadow:
 
 async def of_profile(conn: AsyncConnection, profile: str) -> Shadow | None:
     """Return the shadow of a profile, or None."""
-    s = shadows.c
-    query = select(shadows).where(s.profile == profile, s.ended_at.is_(None))
-    row = (await conn.execute(query)).one_or_none()
+    row = await trials.present(conn, shadows, profile)
     return None if row is None else _shadow(row)
 
 
 async def newest(conn: AsyncConnection, version: int) -> Shadow | None:
     """Return the last time that a version was a shadow, or None."""
-    s = shadows.c
-    query = select(shadows).where(s.version == version).order_by(s.id.desc()).limit(1)
-    row = (await conn.execute(query)).one_or_none()
+    row = await trials.newest(conn, shadows, version)
     return None if row is None else _shadow(row)
 
 
@@ -252,29 +212,23 @@ async def add(
 
 
 async def answered(conn: AsyncConnection, version: int) -> list[Answered]:
-    """Return the newest `COMPARED` answers of a shadow beside what was served."""
+    """Return a shadow's newest answers, `trials.COMPARED`, beside what was served."""
     q, p = shadow_predictions.c, predictions.c
     chosen = (
         select(q.event, q.label, q.at)
         .where(q.model_version == version)
         .order_by(q.at.desc(), q.event)
-        .limit(COMPARED)
+        .limit(trials.COMPARED)
         .subquery("chosen")
     )
-    truth = (
-        select(labels.c.event, labels.c.label)
-        .ext(distinct_on(labels.c.event))
-        .join(chosen, chosen.c.event == labels.c.event)
-        .order_by(labels.c.event, labels.c.id.desc())
-        .subquery("truth")
-    )
+    truth = trials.truth(chosen)
     served = select(promotions.c.version).where(promotions.c.device.is_(None))
     query: Select[Any] = (
         select(
             chosen.c.event,
             chosen.c.label,
             p.label.label("served"),
-            func.nullif(truth.c.label, "").label("truth"),
+            truth.c.label.label("truth"),
         )
         .select_from(chosen)
         .outerjoin(
