@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, event, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.domain.reach import Reach, expression
 
@@ -69,6 +69,9 @@ WHOLE = {
     "event_blocks": "two times of every 1,024 events, which no route answers",
 }
 """The tables without a view, each with the reason."""
+PLAIN = ("devices", "events", "predictions", "labels")
+"""Tables that can also be read whole, as ``whole_events``: by lists, which ask for no
+more than a key reaches, and read what they answer through the views (`listing`)."""
 
 
 def install(connection: Connection) -> None:
@@ -77,6 +80,9 @@ def install(connection: Connection) -> None:
     for table, visible in VISIBLE.items():
         view = f"CREATE VIEW {SCHEMA}.{table} AS SELECT * FROM {table} WHERE {visible}"
         connection.exec_driver_sql(f"{view} WITH LOCAL CHECK OPTION")
+    for table in PLAIN:
+        view = f"CREATE VIEW {SCHEMA}.whole_{table} AS SELECT * FROM {table}"
+        connection.exec_driver_sql(view)
 
 
 def remove(connection: Connection) -> None:
@@ -112,3 +118,12 @@ def within(engine: AsyncEngine, reach: Reach) -> AsyncEngine:
     if not reach.limited:
         return engine
     return engine.execution_options(**{_OPTION: reach})
+
+
+def reach_of(conn: AsyncConnection) -> Reach | None:
+    """Return how far a transaction sees; None: all."""
+    options = (
+        conn.sync_connection.get_execution_options() if conn.sync_connection else {}
+    )
+    found: Reach | None = options.get(_OPTION)
+    return found

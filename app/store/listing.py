@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    FromClause,
-    Row,
-    Select,
-    TextClause,
-    func,
-    select,
-    text,
-    true,
-)
+from sqlalchemy import Row, Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import Label, Prediction
 from app.errors import NotFound
-from app.store.event_filter import EventFilter, bounds
+from app.store.event_filter import EventFilter, bounds, lanes
+from app.store.event_search import latest, positions
 from app.store.pages import cursor_of, number_in
 from app.store.tables import events, labels, predictions
-
-Condition: TypeAlias = ColumnElement[bool] | TextClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +55,12 @@ class EventRow:
     label: Label | None
 
 
+_LATEST = latest(events, labels)
 _EVENT = [
     events.c[name]
     for name in EventRow.__dataclass_fields__
     if name not in ("prediction", "label")
 ]
-_FLAGGED = text("events.flags <> '{}'::text[]")
-"""As in the partial index, letter by letter."""
-_LATEST = (
-    select(labels.c.label, labels.c.by, labels.c.source, labels.c.at)
-    .where(labels.c.event == events.c.id)
-    .order_by(labels.c.id.desc())
-    .limit(1)
-    .lateral("latest")
-)
 _ROWS = (
     select(
         *_EVENT,
@@ -123,79 +103,28 @@ async def list_(
     InvalidInput
         If the cursor is none that `list_` gave out.
     """
-    within = await bounds(conn, wanted)
-    if within is not None and not within:
-        return [], None
-    rows = await _rows(conn, page_query(wanted, limit, cursor, within))
+    query = await page_query(conn, wanted, limit, cursor)
+    rows = [] if query is None else await _rows(conn, query)
     more = len(rows) > limit
     return rows[:limit], cursor_of(rows[limit - 1].position) if more else None
 
 
-def page_query(
-    wanted: EventFilter,
-    limit: int,
-    cursor: str | None = None,
-    within: range | None = None,
-) -> Select[Any]:
+async def page_query(
+    conn: AsyncConnection, wanted: EventFilter, limit: int, cursor: str | None = None
+) -> Select[Any] | None:
     """Ask for a page of events, and for one more, which says whether there are more.
 
     Which events it has is found first, from what the filter needs and no more; only of
-    those is the rest put together.
+    those is the rest put together.  None: there can be none.
     """
-    page = _which(wanted, limit + 1, cursor, within).subquery("page")
+    last = None if cursor is None else number_in(cursor)
+    within, where = await bounds(conn, wanted), await lanes(conn, wanted)
+    if (within is not None and not within) or (where is not None and not where.names):
+        return None
+    page = positions(wanted, limit + 1, last, within, where).subquery("page")
     query = _ROWS.join(page, page.c.position == events.c.position)
     at = page.c.position
     return query.order_by(at if wanted.order == "asc" else at.desc())
-
-
-def _which(
-    wanted: EventFilter, count: int, cursor: str | None, within: range | None
-) -> Select[Any]:
-    """Ask for the positions of the events of a page.
-
-    Events and predictions are joined by position, so that the planner may read either
-    in order: whichever has the rarer of what is wanted.
-    """
-    position: Column[int] = events.c.position
-    of_prediction = any(
-        one is not None
-        for one in (
-            wanted.predicted,
-            wanted.model_version,
-            wanted.unknown,
-            wanted.min_probability,
-        )
-    )
-    of_event = any(
-        one is not None
-        for one in (
-            wanted.device,
-            wanted.boot,
-            wanted.profile,
-            wanted.label,
-            wanted.labelled,
-            wanted.flag,
-            wanted.since,
-            wanted.until,
-        )
-    )
-    source: FromClause = events
-    if of_prediction and not of_event:
-        source, position = predictions, predictions.c.position
-    elif of_prediction:
-        source = events.join(predictions, predictions.c.position == position)
-    if wanted.label is not None:
-        source = source.join(_LATEST, true())
-    query = select(position).select_from(source).where(*_conditions(wanted))
-    if of_prediction:
-        query = query.where(predictions.c.first)
-    upwards = wanted.order == "asc"
-    if cursor is not None:
-        last = number_in(cursor)
-        query = query.where(position > last if upwards else position < last)
-    if within is not None:
-        query = query.where(position >= within.start, position < within.stop)
-    return query.order_by(position if upwards else position.desc()).limit(count)
 
 
 async def after(conn: AsyncConnection, position: int, limit: int) -> list[EventRow]:
@@ -221,39 +150,6 @@ def prediction_of(row: Row[Any], label: str = "label") -> Prediction:
         model_version=row.model_version,
         features_digest=row.features_digest,
     )
-
-
-def _conditions(wanted: EventFilter) -> list[Condition]:
-    e, p, said = events.c, predictions.c, _LATEST.c.label
-    ever = select(labels.c.event)
-    found: list[Condition] = []
-    equal = (
-        (e.device, wanted.device),
-        (e.boot, wanted.boot),
-        (e.profile, wanted.profile),
-        (p.label, wanted.predicted),
-        (p.model_version, wanted.model_version),
-        (said, wanted.label),
-    )
-    found += [column == value for column, value in equal if value is not None]
-    if wanted.label is not None:
-        # Says nothing new, but lets the index on labels find few events among many.
-        found.append(e.id.in_(ever.where(labels.c.label == wanted.label)))
-    if wanted.labelled is True:
-        found += [e.labelled, e.id.in_(ever)]
-    if wanted.labelled is False:
-        found.append(~e.labelled)
-    if wanted.flag is not None:
-        found += [e.flags.contains([wanted.flag]), _FLAGGED]
-    if wanted.since is not None:
-        found.append(e.onset >= wanted.since)
-    if wanted.until is not None:
-        found.append(e.onset < wanted.until)
-    if wanted.min_probability is not None:
-        found.append(p.probability >= wanted.min_probability)
-    if wanted.unknown is not None:
-        found.append(p.unknown if wanted.unknown else ~p.unknown)
-    return found
 
 
 async def _rows(conn: AsyncConnection, query: Select[Any]) -> list[EventRow]:
