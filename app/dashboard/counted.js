@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { hueOf } from "./colour.js";
-import { atDay, make, number, percent, shortly } from "./words.js";
+import { atDay, make, number, percent, shortly, shortlyToTheMinute } from "./words.js";
 
 const DAY_MS = 86_400_000;
 const MOST_MS = 31 * DAY_MS;
@@ -43,7 +43,7 @@ export class Counted {
     this.head.textContent = `Counts, ${range}: ${number(events)} events, ${number(labelled)} labelled, ${number(classified)} with a prediction`;
     this.body.replaceChildren(
       chart("By the hour", found.hours.map(({ at, n }) => [n, `${atDay(at)}: ${number(n)} events`]),
-        [shortly(found.hours[0].at), shortly(found.hours.at(-1).at)]),
+        [shortlyToTheMinute(found.hours[0].at), shortlyToTheMinute(found.hours.at(-1).at)]),
       chart("By probability", found.probabilities.map((n, i, { length }) => [n, `${percent(i / length)} to ${percent((i + 1) / length)}: ${number(n)} predictions`]),
         ["0 %", "100 %"]),
       kinds("Predicted", found.predicted),

@@ -56,9 +56,11 @@ function settingInWords(value) {
   return Object.entries(value).map(([channel, [low, high]]) => `${channel} ${low ?? "any"} to ${high ?? "any"}`).join(", ");
 }
 
+const byName = ([a], [b]) => (b === "kind") - (a === "kind") || a.localeCompare(b);
+
 /** Its settings; a fitted model by the beginning of its name. */
 export function settingsOf({ settings }) {
-  return make("dl", "facts-list settings", ...Object.entries(settings).map(([name, value]) => {
+  return make("dl", "facts-list settings", ...Object.entries(settings).sort(byName).map(([name, value]) => {
     return make("div", "", make("dt", "", name), make("dd", "", settingInWords(value)));
   }));
 }

@@ -143,6 +143,7 @@ export class Live {
     if (path === this.following) return;
     this.stopSignals();
     this.following = path;
+    for (const tile of tiles.values()) tile.begin();
     this.stopSignals = follow(path, {
       onMessage: (kind, data) => {
         if (path !== this.following) return;

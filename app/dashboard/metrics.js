@@ -46,7 +46,7 @@ export function load(before, after, seconds) {
 /** Which stage holds up the others, said in a sentence. */
 export function narrow(stages) {
   const worst = stages.reduce((a, b) => (b.busy > a.busy ? b : a));
-  const share = `${Math.round(100 * worst.busy)} %`;
+  const share = `${Math.round(100 * worst.busy)}\u00a0%`;
   if (worst.busy < 0.005) return { worst, tight: false, text: "Nothing is narrow: every stage rests." };
   if (worst.busy < 0.7) return { worst, tight: false, text: `Nothing is narrow: the stage “${worst.name}” is the busiest, at work ${share} of the time.` };
   return { worst, tight: true, text: `${worst.name} is the narrow stage: it is at work ${share} of the time.` };

@@ -3,7 +3,7 @@
 import { hueOf } from "./colour.js";
 import { make } from "./words.js";
 
-const exact = (share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)} %`;
+const exact = (share) => `${(100 * share).toFixed(share > 0.0995 ? 0 : 1)}\u00a0%`;
 
 /** `told` is the label that a person gave, if anybody did. */
 export function probabilitiesOf({ probabilities }, told) {

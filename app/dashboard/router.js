@@ -61,6 +61,7 @@ export class Router {
       if (link.dataset.page === asked.name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
+    element("nav").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }); // on a telephone
     this.live.show(!found);
     element("place").hidden = !found;
     if (!found) return;

@@ -21,7 +21,7 @@ export class Tile {
   constructor(device, onChoose) {
     this.device = device;
     this.name = make("b", "", device.id);
-    this.listed = performance.now();
+    this.since = this.listed = performance.now();
     this.unheard = 0; // how often it was seen again, and not by this process
     this.state = make("span", "state", "");
     this.what = make("span", "what", "");
@@ -55,6 +55,9 @@ export class Tile {
     this.unheard = 0;
     this.flow.came(this.ring.addBlock(block));
   }
+
+  /** Its readings are asked for from now on. */
+  begin() { this.since = performance.now(); }
 
   /** Take what the list says of it by now; who is seen and not heard streams elsewhere. */
   update(device) {
@@ -90,6 +93,7 @@ export class Tile {
     if (silent < QUIET_MS) return now - this.gapped < GAP_MS ? "gap" : "streaming";
     if (!last_seen) return "never seen";
     if (Date.now() - new Date(last_seen) > STREAMING_MS) return "idle";
+    if (now - this.since < QUIET_MS) return "streaming"; // as far as is known yet
     return this.unheard > 1 ? "elsewhere" : "gap";
   }
 

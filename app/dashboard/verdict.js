@@ -70,7 +70,7 @@ export function numbersOf({ report }) {
   const learnt = n_train ? `Learnt from ${number(n_train)} events; ` : "";
   const unknown = report.unknown?.rate
     ? `unknown are events that no class accounts for: at most ${percent(report.unknown.rate)} of right answers, ${percent(report.unknown.holdout_rejected)} of those on the hold-out.`
-    : `answers below ${percent(ours.unknown_below)} are called unknown.`;
+    : ours.unknown_below > 0 ? `answers below ${percent(ours.unknown_below)} are called unknown.` : "nothing is called unknown.";
   const worth = worthOf(report);
   return make("div", "", table, make("p", "note", sentence(learnt + unknown)), ...(worth ? [make("p", "note", worth)] : []));
 }

@@ -3,23 +3,26 @@
 const clock = new Intl.DateTimeFormat(undefined, {
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
 });
+const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 const month = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const longAgo = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
 
 export const element = (id) => document.getElementById(id);
-export const percent = (share) => `${Math.round(100 * share)} %`;
+export const percent = (share) => `${Math.round(100 * share)}\u00a0%`; // never in two lines
 export const number = (value) => value.toLocaleString();
 export const atClock = (time) => clock.format(new Date(time));
 export const atDay = (time) => day.format(new Date(time));
 
-/** The time alone for today, the day for what is older. */
-export function shortly(time) {
+/** The time alone for today, the day for what is older; `today` says how exactly. */
+export function shortly(time, today = clock) {
   const [then, now] = [new Date(time), new Date()];
-  if (then.toDateString() === now.toDateString()) return atClock(time);
+  if (then.toDateString() === now.toDateString()) return today.format(then);
   return (now - then < 300 * 86_400_000 ? month : longAgo).format(then);
 }
+
+export const shortlyToTheMinute = (time) => shortly(time, minute);
 
 export function lasted(event) {
   const seconds = (new Date(event.offset) - new Date(event.onset)) / 1000;

@@ -11,6 +11,13 @@ from tests.dashboard.conftest import Look, photograph
 from tests.dashboard.scene import add_history, streaming
 from tests.dashboard.served import Served
 
+SHARES = """() => [...document.querySelectorAll(".stage-of")].map((stage) => {
+  const [rail, fill] = [".rail", ".fill"].map((one) => stage.querySelector(one));
+  const bar = (100 * fill.offsetWidth) / rail.offsetWidth;
+  return [bar, Number.parseFloat(stage.querySelector("b").textContent)];
+})"""
+"""How long the bar of each stage is, and what is said beside it, in percent."""
+
 
 async def go(page: Page, served: Served, name: str) -> None:
     """Open a page by its address, and wait until it shows something."""
@@ -112,6 +119,8 @@ async def test_health_names_the_busiest_stage(
         verdict = page.locator(".sentence").last
         await expect(verdict).to_contain_text("at work")
         await expect(page.locator(".sentence").first).to_contain_text("Ready, up for")
+        shares = await page.evaluate(SHARES)
+        assert all(abs(bar - said) < 1.5 for bar, said in shares), shares
         await photograph(page, pictures, "health")
 
 

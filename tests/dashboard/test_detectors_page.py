@@ -138,7 +138,7 @@ async def test_a_threshold_is_chosen_on_its_curve_judged_and_rolled_back(
         await expect(told).to_contain_text("on 6 precision 100 % · recall 100 %")
         text = await slider.get_attribute("aria-valuetext")
         assert text is not None
-        assert text.startswith("on 6: precision 100 %, recall 100 %, F1 1.000")
+        assert text.startswith("on 6: precision 100\xa0%, recall 100\xa0%, F1 1.000")
         box = await page.locator(".curve-lines").bounding_box()
         assert box is not None
         await page.mouse.move(box["x"] + box["width"] - 16, box["y"] + 60)

@@ -13,6 +13,8 @@ TILE = """async () => {
   const block = { boot: "b", rate_hz: 50, first_seq: 1, values: [[1], [2]] };
   const said = [tile.condition];
   tile.update({ ...tile.device, last_seen: ago(4000) });
+  said.push(tile.condition); // a frame comes every tenth of a second
+  tile.since = -Infinity;
   said.push(tile.condition); // it may have died just before the page was opened
   tile.update({ ...tile.device, last_seen: ago(2000) });
   said.push(tile.condition); // what was on its way
@@ -98,6 +100,7 @@ async def test_a_tile_says_whether_it_streams_has_a_gap_is_idle_or_paused(look: 
     page = await look()
     assert await page.evaluate(TILE) == [
         "never seen",
+        "streaming",
         "gap",
         "gap",
         "elsewhere",

@@ -55,7 +55,8 @@ def test_the_stage_that_is_slow_is_named(slow: str, monkeypatch: pytest.MonkeyPa
     assert said["worst"] == slow
     assert said["tight"]
     assert (
-        said["text"] == f"{slow} is the narrow stage: it is at work 90 % of the time."
+        said["text"]
+        == f"{slow} is the narrow stage: it is at work 90\xa0% of the time."
     )
 
 

@@ -32,6 +32,8 @@ class AskPage {
     this.wrong.setAttribute("role", "alert");
     this.canvas = make("canvas", "window");
     this.canvas.setAttribute("role", "img");
+    this.canvas.hidden = true;
+    this.nothing = make("p", "empty", "The readings appear here.");
     this.view = new WindowView(this.canvas);
     this.said = make("div", "said", make("p", "empty", "The answer appears here."));
     this.said.setAttribute("role", "status");
@@ -55,7 +57,7 @@ class AskPage {
     place.replaceChildren(
       make("div", "place-head", make("h2", "", "Ask by hand"), make("p", "note", "Nothing is stored, and no device is told.")),
       make("section", "card", take, form),
-      make("div", "halves", make("section", "card", make("h3", "", "The window"), this.canvas), make("section", "card", make("h3", "", "What it is"), this.said)),
+      make("div", "halves", make("section", "card", make("h3", "", "The window"), this.nothing, this.canvas), make("section", "card", make("h3", "", "What it is"), this.said)),
     );
     this.keys = new Map([["/", () => this.text.focus()]]);
   }
@@ -115,6 +117,7 @@ class AskPage {
     const note = prediction.unknown ? "No class is credible enough: a device would be told unknown. " : "";
     this.said.replaceChildren(make("p", "verdict", chip({ prediction, label: null })), probabilitiesOf(prediction),
       make("p", "note versions", `${note}Model version ${prediction.model_version}.`));
+    [this.canvas.hidden, this.nothing.hidden] = [false, true];
     this.view.show({ channels: profile.channels, rate_hz: profile.rate_hz, values: window, pre_roll: body.pre_roll ?? 0, post_roll: body.post_roll ?? 0 },
       prediction.unknown ? undefined : prediction.label);
     this.canvas.setAttribute("aria-label", `The readings of ${profile.channels.map((one) => one.name).join(", ")}, ${window.length} of each`);

@@ -6,7 +6,7 @@ import { Endless } from "../endless.js";
 import { chip } from "../events.js";
 import { atDay, lasted, make, number, option, percent, shortly } from "../words.js";
 
-const FLAGS = ["gap", "truncated", "repaired", "clock", "ended", "imported", "person", "moved"];
+const FLAGS = ["gap", "truncated", "repaired", "stuck", "clock", "ended", "imported", "person", "moved"];
 let focused = null; // the filter that was changed: it stays under the fingers
 
 /** The events that the list showed last: the page of an event steps through them. */
@@ -25,6 +25,7 @@ export function openEvents(place, { query }, session) {
     }),
     row: line,
   });
+  list.table.classList.add("of-events");
   const fresh = make("button", "fresh");
   fresh.type = "button";
   fresh.hidden = true;

@@ -82,7 +82,7 @@ function stage({ name, busy, rate, unit, each, lost, pending }, past, tight) {
   const line = make("canvas", "spark");
   line.setAttribute("aria-hidden", "true");
   const fill = make("span", "fill");
-  fill.style.width = percent(busy).replace(" ", "");
+  fill.style.width = `${100 * busy}%`;
   const facts = [`${number(Math.round(10 * rate) / 10)} ${unit}/s`];
   if (each !== null) facts.push(`${brief(each)} each`);
   if (pending !== null) facts.push(`${number(pending)} waiting`);
