@@ -150,7 +150,7 @@ def create_app(settings: Settings, metrics: Metrics | None = None) -> Front:
             )
             background.start("behind", behind)
             yield
-        await engine.dispose()
+        await database.close(engine)
         if directory is not None:
             await directory.close()
 

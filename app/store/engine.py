@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ _CONNECT: dict[str, Any] = {
 }
 AWAY = (OperationalError, InterfaceError, PoolTimeout)
 """What it raises while the database is away or has no connection left."""
+RETURN_SECONDS = 1.0
 _BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -74,6 +76,21 @@ def create(
     )
     limited.heed(engine)
     return engine
+
+
+async def close(engine: AsyncEngine) -> None:
+    """Close all connections, once those that are in use have come back.
+
+    What was asked for many together, and is nobody's task, may be under way still: cut
+    off by the end of the loop its connection would never come back, of which SQLAlchemy
+    warns.  It has `RETURN_SECONDS`.
+    """
+    pool: Any = engine.pool
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RETURN_SECONDS):
+            while pool.checkedout():  # noqa: ASYNC110 - a pool has no event for it
+                await asyncio.sleep(0.01)
+    await engine.dispose()
 
 
 def plain(database_url: str) -> str:

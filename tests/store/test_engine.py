@@ -31,6 +31,21 @@ async def test_an_idle_transaction_does_not_keep_its_locks(database_url: str):
     assert limit == "7s"
 
 
+async def test_what_is_under_way_ends_before_connections_are_closed(database_url: str):
+    engine, begun = database.create(database_url), asyncio.Event()
+
+    async def ask() -> int | None:
+        async with engine.begin() as conn:
+            begun.set()
+            return await conn.scalar(text("SELECT 1 FROM pg_sleep(0.05)"))
+
+    asking = asyncio.create_task(ask())
+    await begun.wait()
+    await database.close(engine)
+    assert asking.done()
+    assert asking.result() == 1
+
+
 @pytest.fixture
 async def heard(database_url: str) -> AsyncIterator[AsyncIterator[Notification]]:
     channels = [events.CHANNEL, labels.CHANNEL, models.CHANNEL]
