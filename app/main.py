@@ -37,6 +37,7 @@ from app.service.admin import ensure_admin_key
 from app.service.background import Background
 from app.service.champion import Champions
 from app.service.detectors import Detectors
+from app.service.garbage import tidy
 from app.service.keyring import KeyRing
 from app.service.metrics import Metrics
 from app.service.notify.feed import Feed
@@ -73,6 +74,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: Front) -> None:
         super().__init__(config)
         self._app = app
+
+    async def main_loop(self) -> None:
+        """Serve, and set aside what lives: the process is ours."""
+        async with Background() as beside:
+            beside.start("garbage", tidy)
+            await super().main_loop()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, drain, then let uvicorn close what is left."""
