@@ -95,7 +95,7 @@ async def test_sigterm_acknowledges_what_was_received_and_closes_1012(
 ):
     async with service.api() as api:
         keys = await register(api, ["ended"], PROFILE, "arm-band")
-    stream = service.device("ended", keys["ended"], boot="b", linger_seconds=0.1)
+    stream = service.device("ended", keys["ended"], boot="b", linger_seconds=10.0)
     async with stream:
         await stream.welcome()
         await stream.send(bursts(1000, 6, 0))
