@@ -44,8 +44,9 @@ async def comes(true: Callable[[], bool]) -> None:
 async def test_what_lives_is_not_looked_at_again() -> None:
     living = [Device() for _ in range(10_000)]
     async with tidied(3600.0):
-        await comes(lambda: gc.get_freeze_count() > len(living))
-        assert len(gc.get_objects(2)) < len(living)
+        # between two looks new objects may have grown old: soon they are set aside, too
+        await comes(lambda: len(gc.get_objects(2)) < len(living))
+        assert gc.get_freeze_count() > len(living)
 
 
 async def test_what_refers_to_itself_ends_when_all_is_looked_through() -> None:
